@@ -18,8 +18,11 @@ struct loop;
 struct loops;
 
 int loops_start(unsigned count, struct loops **ret, struct err *err); /* 0 = one per core */
-void loops_stop(struct loops *l); /* asks each loop to end */
-void loops_free(struct loops *l); /* joins the threads; call loops_stop first */
+/* Ends each loop after the functions posted so far and joins its thread; handles still open are
+ * closed without their callbacks. Structs of loops stay valid (posts are dropped) until loops_free,
+ * so: net_drain, loops_stop, net_free, pool_free, loops_free. Not from a loop. */
+void loops_stop(struct loops *l);
+void loops_free(struct loops *l);
 unsigned loops_count(const struct loops *l);
 struct loop *loops_get(struct loops *l, unsigned i);
 
@@ -28,9 +31,11 @@ void loop_post(struct loop *l, void (*fn)(struct loop *l, void *arg), void *arg)
 uv_loop_t *loop_uv(struct loop *l); /* for handles owned by code running on this loop */
 unsigned loop_index(const struct loop *l);
 /* Loop thread. fn runs once at the end of the current turn, after all I/O callbacks of it and
- * before the loop polls again: the "tick" of tick batching. */
+ * before the loop polls again: the "tick" of tick batching. What fn defers runs in the same tick,
+ * behind what is deferred already; a function must not defer itself for ever. */
 void loop_defer(struct loop *l, void (*fn)(struct loop *l, void *arg), void *arg);
-/* Any thread. Frees p by free_fn once every loop has turned, so none still reads it. */
+/* Any thread. Frees p by free_fn once every loop has turned, so none still reads it. free_fn runs
+ * on the last loop to turn (what takes longer than a callback may hands itself to a pool). */
 void loops_retire(struct loops *l, void (*free_fn)(void *p), void *p);
 
 #endif
