@@ -59,12 +59,13 @@ typedef int (*handler_fn)(struct request *rq, void *ctx, struct err *err);
 
 struct route {
     const char *method; /* "GET" also answers HEAD */
-    /* Segments in braces are parameters: {name} is any one segment that is str_is_name, {n:int} a
-     * non-negative integer, {d:digest} 64 hex, {i:id} 32 hex, {rest:path} the remainder (last only;
-     * decoded once, no "..", no empty segment, no backslash, no NUL). */
+    /* Segments in braces are parameters: {name} is any one segment that is str_is_name, {r:ref} the
+     * same with an optional '@' in front (a version or an alias), {n:int} a non-negative integer,
+     * {d:digest} 64 hex, {i:id} 32 hex, {rest:path} the remainder (last only; decoded once, no
+     * "..", no empty segment, no backslash, no NUL). */
     const char *pattern;
     enum route_kind kind;
-    enum perm perm;
+    enum perm perm; /* bits: the caller needs at least one of them */
     size_t max_body; /* bytes; 0 = a body is refused */
     handler_fn handler;
     void *ctx;
