@@ -4,7 +4,8 @@
  *
  * One attempt = one directory DATA/runs/RUN/STEP/N, written ahead of being started:
  *
- *   attempt.json  what to run (compute_start's caller writes it, durably)
+ *   attempt.json  what to run (compute_start's caller writes it); the shim reads timeout_ms,
+ *                 grace_ms, memory_mb, disk_mb and log_max, the step the rest (step.h)
  *   work/         the step's current directory
  *   log           its stdout and stderr, at most log_max bytes, then one line saying so
  *   shim.lock     held (flock) by the shim for as long as it lives
@@ -16,12 +17,16 @@
  *                 exits without running anything
  *
  * The shim (`tenon shim DIR`) is the parent of the step: it takes the lock, checks the fence, caps
- * the log and the disk, enforces the timeout (SIGTERM, 10 s, SIGKILL to the whole group), and
- * records the exit. It needs no server. After `kill -9` the server looks at each attempt that was
- * not finished: exit.json → it ended; lock held → adopt it and wait; neither → take the lock, write
- * the fence, and it provably never ran or its shim died without a record (shim.json tells which).
+ * the log and the disk, enforces the timeout (SIGTERM to the step's group, grace_ms or 10 s, then
+ * SIGKILL to it and to all it left behind), and records the exit. It needs no server. A shim that
+ * is killed takes its step with it. After `kill -9` the server looks at each attempt that was not
+ * finished: exit.json → it ended; lock held → adopt it and wait; neither → take the lock, write the
+ * fence, and it provably never ran or its shim died without a record (shim.json tells which).
  *
- * reason: "" (exited by itself), "timeout", "cancelled", "disk", "lost".
+ * reason: "" (exited by itself), "timeout", "cancelled", "disk" (its own limit, or the machine's
+ * disk nearly full), "lost" (the shim ended without a record: killed, or the machine went down).
+ * Every step sees its directory in $TENON_ATTEMPT_DIR. Nothing here is fsynced but exit.json: after
+ * a power cut an attempt without one is lost, and a lost attempt never counts.
  *
  * Threads: compute_* from any blocking thread; on_exit runs on compute's own watcher thread.
  */
@@ -52,7 +57,8 @@ enum attempt_state { ATTEMPT_NEVER, ATTEMPT_RUNNING, ATTEMPT_ENDED, ATTEMPT_LOST
 int compute_open(const struct compute_config *config, struct compute **ret, struct err *err);
 void compute_close(struct compute *c); /* leaves running attempts running */
 unsigned compute_slots(const struct compute *c);
-/* attempt.json must be in dir, synced. Returns once the shim process exists. on_exit will follow. */
+/* dir is absolute and holds attempt.json. Returns once the shim process exists. on_exit will
+ * follow. */
 int compute_start(struct compute *c, const char *dir, struct err *err);
 /* After a restart: finds out what became of it; RUNNING will be followed by on_exit, ENDED fills
  * ret_exit at once. NEVER and LOST have been fenced. */
