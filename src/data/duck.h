@@ -38,12 +38,18 @@ const char *duck_version(const struct duck *d);
  * no network, no settings. Each list ends with NULL and may be NULL. Paths as SQL will spell them. */
 int duck_lock(struct duck *d, const char *const *files, const char *const *dirs, struct err *err);
 
-/* SQL errors are E_INVALID with DuckDB's message; where it names a place, "line:column: " stands in
- * front, counted in the text given here. Its "Did you mean" becomes the hint. */
+/* A user's text that later statements carry inside: errors that point into it start with
+ * "line:column: " counted in it. Borrowed until the next call; an empty slice ends it. */
+void duck_focus(struct duck *d, str sql);
+
+/* SQL errors are E_INVALID with DuckDB's first line as message and its advice as hint; E_FORBIDDEN
+ * for what duck_lock forbids, E_TOOBIG out of memory, E_IO. fmt may hold several statements for
+ * duck_exec, exactly one for the others. */
 int duck_exec(struct duck *d, struct err *err, const char *fmt, ...) PRINTF(3, 4);
 int duck_query(struct duck *d, struct duck_rows **ret, struct err *err, const char *fmt, ...)
-    PRINTF(3, 4);
-/* A user's text: refused unless it is exactly one SELECT (WITH, VALUES, FROM … included). */
+    PRINTF(4, 5);
+/* A user's text: refused unless it is exactly one SELECT (WITH, VALUES, FROM … included) that binds
+ * to the tables there are. Errors point into it. */
 int duck_check_select(struct duck *d, str sql, struct err *err);
 /* The first column of the only row; E_INTERNAL if there is none. */
 int duck_one_i64(struct duck *d, int64_t *ret, struct err *err, const char *fmt, ...) PRINTF(4, 5);
