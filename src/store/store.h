@@ -34,8 +34,9 @@ struct store;
 struct tx;
 struct rows;
 
-/* One step of the schema, numbered from 1 without gaps, applied in order, each in its own
- * transaction. Never edited after release. Several statements may be separated by ';'. */
+/* One step of the schema, numbered from 1 without gaps. All pending ones are applied in order in
+ * one transaction: an upgrade happens whole or not at all. Never edited after release. Several
+ * statements may be separated by ';'. The store's own tables (events) are not listed here. */
 struct migration {
     int version;
     const char *sql;
@@ -47,20 +48,25 @@ struct store_config {
     size_t migration_count;
 };
 
-/* E_CONFLICT if a newer Tenon wrote the data (names both schema versions). */
+/* Makes the directory (0700) if needed and locks it. E_CONFLICT if another process has it open, or
+ * if a newer Tenon wrote the data (names both schema versions). */
 int store_open(const struct store_config *config, struct store **ret, struct err *err);
-void store_close(struct store *s); /* answers queued writes first */
+/* Answers queued writes first. Nobody may be inside store_read any more. NULL is fine. */
+void store_close(struct store *s);
 
 typedef int (*store_fn)(struct tx *tx, void *arg, struct err *err);
 
-/* Returns after the commit is durable, or with the closure's error after its rollback. */
+/* Returns after the commit is durable, or with the closure's error after its rollback. E_BUSY when
+ * 4,096 writes wait already. A closure may run more than once before its answer: it must set, not
+ * add to, what arg points to. Never called from inside a write closure. */
 int store_write(struct store *s, store_fn fn, void *arg, struct err *err);
 int store_read(struct store *s, store_fn fn, void *arg, struct err *err);
 bool store_read_only(struct store *s, char reason[256]);
 
-/* Statements, inside a closure. `types` has a letter per $n: i int64_t, d double, s const char *
- * (NULL = SQL null), v str, n SQL null (takes no argument). Prepared statements are cached by the
- * address and text of sql. A unique violation is E_CONFLICT. */
+/* Statements, inside a closure. `types` has a letter per $n: i int64_t (cast int literals!), d
+ * double, s const char * (NULL = SQL null), v str, n SQL null (takes no argument). Prepared
+ * statements are cached by text: keep SQL literal and pass values as parameters. A unique violation
+ * is E_CONFLICT. Cursors end with their closure. */
 int tx_exec(struct tx *tx, struct err *err, const char *sql, const char *types, ...);
 int64_t tx_changes(struct tx *tx); /* rows the last tx_exec touched */
 int tx_query(struct tx *tx, struct rows **ret, struct err *err, const char *sql, const char *types,
@@ -73,8 +79,8 @@ str rows_str(struct rows *r, int column); /* valid until the next rows_next or r
 bool rows_null(struct rows *r, int column);
 void rows_free(struct rows *r);
 void rows_freep(struct rows **r); /* for CLEANUP */
-/* One row expected: E_NOTFOUND (err untouched otherwise) if there is none; `types` as above for
- * the parameters. Caller frees ret after reading it. */
+/* One row expected: E_NOTFOUND ("no such row": callers say what) if there is none. ret stands on
+ * the row; the caller frees it. */
 int tx_one(struct tx *tx, struct rows **ret, struct err *err, const char *sql, const char *types,
            ...);
 
@@ -93,7 +99,8 @@ struct event {
 int store_events(struct store *s, const char *project, int64_t after, size_t max, struct arena *a,
                  struct event **ret, size_t *ret_n, struct err *err);
 int64_t store_last_event(struct store *s); /* highest committed seq; cheap, any thread, loops too */
-/* fn runs on the writer thread after each commit that appended events; it must not block. */
+/* fn runs on the writer thread after each commit that appended events; it must not block. Up to 8
+ * listeners. fn NULL removes the listeners with this ctx and returns when none is being called. */
 void store_on_event(struct store *s, void (*fn)(void *ctx, int64_t last_seq), void *ctx);
 
 /* Blobs: content-addressed by SHA-256 ("digest" is 64 lower-case hex digits). Written to a
@@ -109,8 +116,9 @@ struct blobs *store_blobs(struct store *s);
 
 int blob_begin(struct blobs *b, struct blob_writer **ret, struct err *err);
 int blob_append(struct blob_writer *w, const void *p, size_t n, struct err *err);
+/* Ends and frees the writer, whether it succeeds or not. */
 int blob_commit(struct blob_writer *w, char ret_digest[65], int64_t *ret_size, struct err *err);
-void blob_abort(struct blob_writer *w); /* frees; NULL is fine */
+void blob_abort(struct blob_writer *w); /* instead of blob_commit; NULL is fine */
 
 int blob_put(struct blobs *b, const void *p, size_t n, char ret_digest[65], struct err *err);
 int blob_put_file(struct blobs *b, const char *path, char ret_digest[65], int64_t *ret_size,
