@@ -67,8 +67,7 @@ void json_write(const json_t *j, struct buf *b)
 
 char *json_text(const json_t *j)
 {
-    char *text =
-        json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    char *text = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
     return text ? text : xstrdup("null");
 }
 
@@ -178,8 +177,7 @@ int json_only(const json_t *obj, const char *const *known, struct err *err)
     const char *key;
     json_t *value;
     size_t n = count(known);
-    json_object_foreach((json_t *)obj, key, value)
-    {
+    json_object_foreach ((json_t *)obj, key, value) {
         size_t i = 0;
         while (i < n && strcmp(known[i], key) != 0)
             i++;

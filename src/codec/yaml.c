@@ -55,10 +55,10 @@ int yaml_err(struct err *err, const struct ydoc *d, const struct ynode *n, const
 
 const char *yaml_kind(const struct ynode *n)
 {
-    static const char *const names[] = {[Y_NULL] = "nothing",      [Y_BOOL] = "a boolean",
-                                        [Y_INT] = "an integer",    [Y_FLOAT] = "a number",
-                                        [Y_STR] = "a string",      [Y_SEQ] = "a list",
-                                        [Y_MAP] = "a map"};
+    static const char *const names[] = {
+        [Y_NULL] = "nothing",   [Y_BOOL] = "a boolean", [Y_INT] = "an integer",
+        [Y_FLOAT] = "a number", [Y_STR] = "a string",   [Y_SEQ] = "a list",
+        [Y_MAP] = "a map"};
     return names[n ? n->kind : Y_NULL];
 }
 
@@ -250,8 +250,7 @@ static int on_event(struct builder *b, struct fy_event *event, struct err *err)
         return on_open(b, event, Y_SEQ, event->sequence_start.anchor, event->sequence_start.tag,
                        err);
     case FYET_MAPPING_START:
-        return on_open(b, event, Y_MAP, event->mapping_start.anchor, event->mapping_start.tag,
-                       err);
+        return on_open(b, event, Y_MAP, event->mapping_start.anchor, event->mapping_start.tag, err);
     case FYET_SEQUENCE_END:
     case FYET_MAPPING_END:
         return on_close(b, err);
@@ -390,7 +389,8 @@ json_t *yaml_to_json(const struct ynode *n)
     case Y_MAP:
         j = json_object();
         for (size_t i = 0; i < n->n; i++)
-            json_object_set_new(j, n->keys[i]->text.n ? n->keys[i]->text.p : "", yaml_to_json(n->items[i]));
+            json_object_set_new(j, n->keys[i]->text.n ? n->keys[i]->text.p : "",
+                                yaml_to_json(n->items[i]));
         return j;
     default:
         return json_null();

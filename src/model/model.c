@@ -5,33 +5,32 @@
 
 #include <string.h>
 
-const char model_schema_1[] =
-    "CREATE TABLE models ("
-    "  project TEXT NOT NULL,"
-    "  name TEXT NOT NULL,"
-    "  last_version BIGINT NOT NULL," /* numbers are never given twice */
-    "  created_at BIGINT NOT NULL,"
-    "  PRIMARY KEY (project, name));"
-    "CREATE TABLE model_versions ("
-    "  project TEXT NOT NULL,"
-    "  model TEXT NOT NULL,"
-    "  version BIGINT NOT NULL,"
-    "  digest TEXT NOT NULL,"
-    "  attempt TEXT,"
-    "  run TEXT,"
-    "  signature TEXT NOT NULL,"
-    "  metrics TEXT NOT NULL,"
-    "  params TEXT NOT NULL,"
-    "  datasets TEXT NOT NULL,"
-    "  created_at BIGINT NOT NULL,"
-    "  PRIMARY KEY (project, model, version),"
-    "  UNIQUE (project, model, attempt));"
-    "CREATE TABLE model_aliases ("
-    "  project TEXT NOT NULL,"
-    "  model TEXT NOT NULL,"
-    "  alias TEXT NOT NULL,"
-    "  version BIGINT NOT NULL,"
-    "  PRIMARY KEY (project, model, alias));";
+const char model_schema_1[] = "CREATE TABLE models ("
+                              "  project TEXT NOT NULL,"
+                              "  name TEXT NOT NULL,"
+                              "  last_version BIGINT NOT NULL," /* numbers are never given twice */
+                              "  created_at BIGINT NOT NULL,"
+                              "  PRIMARY KEY (project, name));"
+                              "CREATE TABLE model_versions ("
+                              "  project TEXT NOT NULL,"
+                              "  model TEXT NOT NULL,"
+                              "  version BIGINT NOT NULL,"
+                              "  digest TEXT NOT NULL,"
+                              "  attempt TEXT,"
+                              "  run TEXT,"
+                              "  signature TEXT NOT NULL,"
+                              "  metrics TEXT NOT NULL,"
+                              "  params TEXT NOT NULL,"
+                              "  datasets TEXT NOT NULL,"
+                              "  created_at BIGINT NOT NULL,"
+                              "  PRIMARY KEY (project, model, version),"
+                              "  UNIQUE (project, model, attempt));"
+                              "CREATE TABLE model_aliases ("
+                              "  project TEXT NOT NULL,"
+                              "  model TEXT NOT NULL,"
+                              "  alias TEXT NOT NULL,"
+                              "  version BIGINT NOT NULL,"
+                              "  PRIMARY KEY (project, model, alias));";
 
 static int check_spec(const struct model_version_spec *spec, struct err *err)
 {
@@ -120,8 +119,9 @@ int model_register(struct tx *tx, const struct model_version_spec *spec, int64_t
     if (rc)
         return rc;
     CLEANUP(freep) char *subject = xasprintf("model/%s/%lld", spec->model, (long long)version);
-    CLEANUP(json_freep) json_t *data = json_pack("{s:s,s:I,s:s*}", "model", spec->model, "version",
-                                                 (json_int_t)version, "run", spec->run);
+    CLEANUP(json_freep)
+    json_t *data = json_pack("{s:s,s:I,s:s*}", "model", spec->model, "version", (json_int_t)version,
+                             "run", spec->run);
     rc = tx_event(tx, spec->project, "model.registered", subject, data, err);
     if (!rc)
         *ret_version = version;
@@ -134,8 +134,8 @@ static int unknown_model(struct tx *tx, const char *project, const char *model, 
     size_t n = 0;
     CLEANUP(arena_freep) struct arena *a = arena_new(0);
     CLEANUP(rows_freep) struct rows *r = NULL;
-    int rc = tx_query(tx, &r, err, "SELECT name FROM models WHERE project = $1 LIMIT 256", "s",
-                      project);
+    int rc =
+        tx_query(tx, &r, err, "SELECT name FROM models WHERE project = $1 LIMIT 256", "s", project);
     while (!rc && n < LENGTH(names) && (rc = rows_next(r, err)) == 1) {
         names[n++] = arena_cstr(a, rows_str(r, 0));
         rc = 0;
@@ -220,8 +220,9 @@ int model_set_alias(struct tx *tx, const char *project, const char *model, const
     if (rc)
         return rc;
     CLEANUP(freep) char *subject = xasprintf("model/%s/%lld", model, (long long)version);
-    CLEANUP(json_freep) json_t *data = json_pack("{s:s,s:s,s:I}", "model", model, "alias", alias,
-                                                 "version", (json_int_t)version);
+    CLEANUP(json_freep)
+    json_t *data =
+        json_pack("{s:s,s:s,s:I}", "model", model, "alias", alias, "version", (json_int_t)version);
     return tx_event(tx, project, "model.alias_set", subject, data, err);
 }
 

@@ -60,10 +60,9 @@ static int log_params(struct tx *tx, const char *run, const json_t *params, stru
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)params, name, value)
-    {
-        CLEANUP(freep) char *text =
-            json_is_string(value) ? xstrdup(json_string_value(value)) : json_text(value);
+    json_object_foreach ((json_t *)params, name, value) {
+        CLEANUP(freep)
+        char *text = json_is_string(value) ? xstrdup(json_string_value(value)) : json_text(value);
         int rc = tx_exec(tx, err,
                          "INSERT INTO params (run, name, value) VALUES ($1, $2, $3)"
                          " ON CONFLICT (run, name) DO NOTHING",
@@ -91,8 +90,7 @@ static int log_metrics(struct tx *tx, const char *run, const json_t *metrics, in
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)metrics, name, value)
-    {
+    json_object_foreach ((json_t *)metrics, name, value) {
         int rc = 0;
         if (!json_is_array(value))
             rc = log_point(tx, run, name, 0, time, value, err);
