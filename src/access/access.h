@@ -17,6 +17,13 @@
  * travels in an HttpOnly, SameSite=Strict cookie. A link works once; `tenon token link` makes more.
  * Steps get a token of their own for the time of their attempt (kind "attempt").
  *
+ * A credential has one place: API and attempt tokens come as bearer, sessions only in the cookie
+ * "tenon_session", links only to be redeemed. A wrong bearer is refused; a stale cookie makes the
+ * caller nobody.
+ *
+ * The owner's token is made on the first start only. If its file is lost later, nothing silently
+ * makes another.
+ *
  * identify runs on loops and never blocks; everything else may block.
  */
 #ifndef TENON_ACCESS_ACCESS_H
@@ -35,18 +42,21 @@ struct access;
 
 int access_open(struct store *s, struct loops *loops, const char *data_dir, struct access **ret,
                 struct err *err); /* makes owner.token on first start */
-void access_close(struct access *a);
+void access_close(struct access *a); /* once no door is open any more; NULL is fine */
 struct gate access_gate(struct access *a);
 
 #define TOKEN_MAX 64 /* bytes of a secret with its NUL */
 struct token_spec {
     const char *name, *project, *role, *kind; /* kind: "api", "session", "attempt", "link" */
-    int64_t ttl_ms;                           /* 0 = does not expire */
+    int64_t ttl_ms; /* 0 = does not expire; a link then lives 30 minutes, a session 12 hours */
 };
+/* Usable by every loop when it returns. E_INVALID for a senseless spec (with "did you mean"). */
 int access_token_create(struct access *a, const struct token_spec *spec, char ret_id[33],
                         char ret_secret[TOKEN_MAX], struct err *err);
+/* Refused by every loop from its next callback on. E_NOTFOUND. Also ends sessions and links. */
 int access_token_revoke(struct access *a, const char *id, struct err *err);
-/* Array of {id,name,project,role,kind,created_at,expires_at}; never a secret or its hash. */
+/* Array of {id,name,project,role,kind,created_at,expires_at (null = never)}, oldest first; never a
+ * secret or its hash. */
 int access_token_list(struct access *a, json_t **ret, struct err *err);
 /* A link secret, once, for a session secret. */
 int access_link_redeem(struct access *a, str link_secret, char ret_session[TOKEN_MAX],
