@@ -8,7 +8,7 @@
  * The rows go through the model's ONNX file and ONNX Runtime, batch by batch, as they will in the
  * server: what is measured is what will be served. Formulas: src/train/metrics.c.
  */
-#include "step/step.h"
+#include "step/step_int.h"
 
 #include "store/store.h"
 #include "train/train.h"
@@ -25,54 +25,32 @@ struct request {
     enum task task;
 };
 
-static int find_input(const struct step_context *c, const json_t **ret, struct err *err)
-{
-    str name = {0};
-    json_t *inputs = json_object_get(c->attempt, "inputs");
-    int rc = json_get_str(c->with, "input", false, &name, err);
-    if (rc)
-        return rc;
-    const char *key = name.n ? arena_cstr(c->arena, name) : NULL;
-    if (!key && json_object_size(inputs) == 1)
-        key = json_object_iter_key(json_object_iter(inputs));
-    if (!key || !json_object_get(inputs, key))
-        return err_set(err, E_INVALID, "the step has no input dataset%s%s", key ? " " : "",
-                       key ? key : "");
-    *ret = json_object_get(inputs, key);
-    return 0;
-}
-
-/* The result of the step that `model` names, or of the only one upstream that made a model. */
 static int find_model(const struct step_context *c, const json_t **ret, struct err *err)
 {
-    str name = {0};
-    json_t *upstream = json_object_get(c->attempt, "upstream"), *result, *found = NULL;
-    const char *step;
-    unsigned models = 0;
-    int rc = json_get_str(c->with, "model", false, &name, err);
+    str step;
+    int rc = json_get_str(c->with, "model", true, &step, err);
     if (rc)
         return rc;
-    json_object_foreach(upstream, step, result) {
-        if (!json_object_get(json_object_get(result, "artifacts"), "model") ||
-            (name.n && !str_is(name, step)))
-            continue;
-        found = result;
-        models++;
-    }
-    if (models != 1)
-        return err_hint(err_set(err, E_INVALID, "%s%.*s", models ? "several steps made a model"
-                                                                 : "no step made a model ",
-                                STR(name)),
-                        err, "name the train step with model: …");
-    *ret = found;
+    const json_t *result =
+        json_object_getn(json_object_get(c->attempt, "upstream"), step.p, step.n);
+    if (!json_object_get(json_object_get(result, "artifacts"), "model"))
+        return err_set(err, E_INVALID, "step '%.*s' made no model", STR(step));
+    if (!json_object_get(json_object_get(result, "signature"), "task"))
+        return err_hint(err_set(err, E_INVALID, "the model of step '%.*s' has no signature with a "
+                                                "task",
+                                STR(step)),
+                        err, "evaluate takes models of train steps");
+    *ret = result;
     return 0;
 }
 
 static int read_request(const struct step_context *c, struct request *r, struct err *err)
 {
     const json_t *result = NULL;
-    str target = {0};
-    int rc = find_input(c, &r->snapshot, err);
+    str input = {0}, target = {0};
+    int rc = json_get_str(c->with, "input", true, &input, err);
+    if (!rc)
+        rc = source_pick(json_object_get(c->attempt, "inputs"), input, &r->snapshot, err);
     if (!rc)
         rc = find_model(c, &result, err);
     if (!rc)
@@ -105,8 +83,10 @@ static int open_session(const struct step_context *c, const char *digest, struct
     return rc;
 }
 
-static int read_table(const struct request *r, struct table **ret, struct err *err)
+static int read_table(struct step_context *c, const struct request *r, struct table **ret,
+                      struct err *err)
 {
+    CLEANUP(duck_closep) struct duck *duck = NULL;
     CLEANUP(source_freep) struct source *s = NULL;
     CLEANUP(json_freep) json_t *names = json_array(), *features = NULL;
     const json_t *input;
@@ -114,7 +94,9 @@ static int read_table(const struct request *r, struct table **ret, struct err *e
     size_t i;
     json_array_foreach(json_object_get(r->signature, "inputs"), i, input)
         json_array_append(names, json_object_get(input, "name"));
-    int rc = source_open(r->snapshot, r->where, &s, err);
+    int rc = step_duck(c, &duck, err);
+    if (!rc)
+        rc = source_open(duck, r->snapshot, r->where, &s, err);
     if (!rc)
         rc = source_features(s, names, NULL, r->target, &features, err);
     if (!rc)
@@ -180,8 +162,7 @@ static void summarize(struct step_context *c, const json_t *m)
         if (json_is_number(v))
             buf_printf(&line, "%s%s %.4g", line.n ? ", " : "", shown[i], json_number_value(v));
     }
-    buf_printf(&line, " on %lld rows", (long long)json_i(m, "rows"));
-    json_object_set_new(c->result, "summary", json_string(buf_cstr(&line)));
+    step_summary(c, "%s on %lld rows", buf_cstr(&line), (long long)json_i(m, "rows"));
     buf_free(&line);
 }
 
@@ -193,7 +174,7 @@ static int evaluate(struct step_context *c, const struct request *r, struct ort 
     struct session *session;
     size_t width = 0;
     json_t *metrics = NULL;
-    int rc = read_table(r, &table, err);
+    int rc = read_table(c, r, &table, err);
     if (!rc)
         rc = open_session(c, r->digest, ort, &session, err);
     if (rc)

@@ -10,7 +10,7 @@
  * exported file is compared with XGBoost's own predictions before it is handed on, so a model that
  * would be served wrongly never leaves this step.
  */
-#include "step/step.h"
+#include "step/step_int.h"
 
 #include "store/store.h"
 #include "train/train.h"
@@ -24,33 +24,14 @@ static const double VERIFY_BOUND = 1e-5;
 static const double VALIDATION = 0.1; /* share of rows, unless named */
 
 struct request {
-    const char *input, *target;
-    str where;
+    const char *target;
+    str input, where;
+    const json_t *snapshot;
     struct train_params params;
     double validation;
     enum task task;
     bool task_given;
 };
-
-/* The dataset named by `input`, or the only one there is. */
-static int find_input(const struct step_context *c, const char **ret_name, const json_t **ret,
-                      struct err *err)
-{
-    str name = {0};
-    json_t *inputs = json_object_get(c->attempt, "inputs");
-    int rc = json_get_str(c->with, "input", false, &name, err);
-    if (rc)
-        return rc;
-    const char *key = name.n ? arena_cstr(c->arena, name) : NULL;
-    if (!key && json_object_size(inputs) == 1)
-        key = json_object_iter_key(json_object_iter(inputs));
-    if (!key || !json_object_get(inputs, key))
-        return err_set(err, E_INVALID, "the step has no input dataset%s%s", key ? " " : "",
-                       key ? key : "");
-    *ret_name = key;
-    *ret = json_object_get(inputs, key);
-    return 0;
-}
 
 static int read_task(const struct step_context *c, struct request *r, struct err *err)
 {
@@ -73,6 +54,10 @@ static int read_request(const struct step_context *c, struct request *r, struct 
     str target;
     r->validation = VALIDATION;
     int rc = json_get_str(c->with, "target", true, &target, err);
+    if (!rc)
+        rc = json_get_str(c->with, "input", true, &r->input, err);
+    if (!rc)
+        rc = source_pick(json_object_get(c->attempt, "inputs"), r->input, &r->snapshot, err);
     if (!rc)
         rc = json_get_str(c->with, "where", false, &r->where, err);
     if (!rc)
@@ -104,12 +89,15 @@ static void say_round(void *ctx, unsigned round, const char *metric, double trai
                  valid);
 }
 
-static int read_table(const struct step_context *c, struct request *r, const json_t *snapshot,
-                      json_t **ret_features, struct table **ret, struct err *err)
+static int read_table(struct step_context *c, struct request *r, json_t **ret_features,
+                      struct table **ret, struct err *err)
 {
+    CLEANUP(duck_closep) struct duck *duck = NULL;
     CLEANUP(source_freep) struct source *s = NULL;
     CLEANUP(json_freep) json_t *features = NULL;
-    int rc = source_open(snapshot, r->where, &s, err);
+    int rc = step_duck(c, &duck, err);
+    if (!rc)
+        rc = source_open(duck, r->snapshot, r->where, &s, err);
     if (!rc)
         rc = source_features(s, json_object_get(c->with, "features"),
                              json_object_get(c->with, "exclude"), r->target, &features, err);
@@ -186,7 +174,7 @@ static json_t *params_json(const struct request *r, const json_t *features,
                            const struct trained *t)
 {
     json_t *j = train_params_json(&r->params);
-    json_object_set_new(j, "input", json_string(r->input));
+    json_object_set_new(j, "input", json_strn(r->input));
     json_object_set_new(j, "where", json_strn(r->where));
     json_object_set_new(j, "target", json_string(r->target));
     json_object_set(j, "objective", json_object_get(trained_signature(t), "task"));
@@ -198,34 +186,31 @@ static json_t *params_json(const struct request *r, const json_t *features,
 
 static void summarize(struct step_context *c, const struct trained *t)
 {
-    const json_t *m = trained_metrics(t);
     static const char prefix[] = "best_validation_";
-    struct buf line = BUF(256);
+    const json_t *m = trained_metrics(t);
+    struct buf best = BUF(256);
     const char *key;
     json_t *value;
-    buf_printf(&line, "%s, %lld rounds on %lld rows", json_s(trained_signature(t), "task"),
-               (long long)json_i(m, "best_round"), (long long)json_i(m, "train_rows"));
     json_object_foreach((json_t *)(uintptr_t)m, key, value) {
         if (str_starts(str_from(key), str_from(prefix)))
-            buf_printf(&line, ", validation %s %.5g", key + strlen(prefix),
+            buf_printf(&best, ", validation %s %.4g", key + strlen(prefix),
                        json_number_value(value));
     }
-    json_object_set_new(c->result, "summary", json_string(buf_cstr(&line)));
-    buf_free(&line);
+    step_summary(c, "%s, %lld rounds on %lld rows%s", json_s(trained_signature(t), "task"),
+                 (long long)json_i(m, "best_round"), (long long)json_i(m, "train_rows"),
+                 buf_cstr(&best));
+    buf_free(&best);
 }
 
 int step_train(struct step_context *c, struct err *err)
 {
     struct request r = {0};
-    const json_t *snapshot = NULL;
     CLEANUP(table_freep) struct table *table = NULL;
     CLEANUP(trained_freep) struct trained *t = NULL;
     CLEANUP(json_freep) json_t *features = NULL;
     int rc = read_request(c, &r, err);
     if (!rc)
-        rc = find_input(c, &r.input, &snapshot, err);
-    if (!rc)
-        rc = read_table(c, &r, snapshot, &features, &table, err);
+        rc = read_table(c, &r, &features, &table, err);
     if (rc)
         return rc;
     unsigned rounds = (unsigned)r.params.rounds;

@@ -33,7 +33,7 @@ static int create_view(struct source *s, struct err *err)
         buf_puts(&sql, i ? ", " : "");
         duck_quote_text(&sql, str_from(path));
     }
-    buf_puts(&sql, "], union_by_name = true)");
+    buf_puts(&sql, "], union_by_name = true, hive_partitioning = false)");
     if (s->where[0]) /* the line break ends a comment in it */
         buf_printf(&sql, " WHERE (%s\n)", s->where);
     int rc = buf_ok(&sql) ? 0 : err_set(err, E_TOOBIG, "the dataset has too many files");
@@ -59,9 +59,24 @@ static int count_rows(struct source *s, struct err *err)
     return 0;
 }
 
-int source_open(const json_t *snapshot, str where, struct source **ret, struct err *err)
+int source_pick(const json_t *inputs, str name, const json_t **ret, struct err *err)
+{
+    const char *alias;
+    json_t *snapshot;
+    json_object_foreach((json_t *)(uintptr_t)inputs, alias, snapshot) {
+        if (str_is(name, alias) || json_object_size(inputs) == 1) {
+            *ret = snapshot;
+            return 0;
+        }
+    }
+    return err_set(err, E_INVALID, "the step has no input dataset '%.*s'", STR(name));
+}
+
+int source_open(struct duck *duck, const json_t *snapshot, str where, struct source **ret,
+                struct err *err)
 {
     CLEANUP(source_freep) struct source *s = xcalloc(1, sizeof(*s));
+    s->duck = duck;
     s->snapshot = snapshot;
     s->schema = json_object_get(snapshot, "schema");
     where = str_trim(where);
@@ -69,9 +84,7 @@ int source_open(const json_t *snapshot, str where, struct source **ret, struct e
     if (json_array_size(json_object_get(snapshot, "files")) == 0)
         return err_set(err, E_INVALID, "dataset '%s' has no rows", json_s(snapshot, "name"));
     const char *const dirs[] = {json_s(snapshot, "dir"), NULL};
-    int rc = duck_open(&(struct duck_config){0}, &s->duck, err);
-    if (!rc)
-        rc = duck_lock(s->duck, NULL, dirs, err);
+    int rc = duck_lock(duck, NULL, dirs, err);
     if (!rc)
         rc = create_view(s, err);
     if (!rc)
@@ -87,7 +100,7 @@ void source_free(struct source *s)
 {
     if (!s)
         return;
-    duck_close(s->duck);
+    duck_focus(s->duck, S(""));
     free(s->where);
     free(s);
 }

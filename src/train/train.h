@@ -67,11 +67,16 @@ float table_number_at(const struct table *t, size_t column, size_t row);
 
 /* --- sources: a dataset version, restricted by a condition, as tables --------------------------- */
 
+struct duck;
 struct source;
 
-/* snapshot: of data_snapshot, borrowed. where: a SQL condition, or empty for all rows. E_INVALID if
- * no row is left. The engine can reach the dataset's folder only. */
-int source_open(const json_t *snapshot, str where, struct source **ret, struct err *err);
+/* The snapshot called `name` among an attempt's inputs (alias: data_snapshot); the only one if
+ * there is just one. Borrowed. */
+int source_pick(const json_t *inputs, str name, const json_t **ret, struct err *err);
+/* duck and snapshot are borrowed; the engine is locked to the dataset's folder. where: a SQL
+ * condition, or empty for all rows. E_INVALID if no row is left. */
+int source_open(struct duck *duck, const json_t *snapshot, str where, struct source **ret,
+                struct err *err);
 void source_free(struct source *s);
 void source_freep(struct source **s);
 size_t source_rows(const struct source *s);
