@@ -99,11 +99,13 @@ void request_set_header(struct request *rq, const char *name, const char *value)
 int request_json(struct request *rq, json_t **ret, struct err *err);
 int request_answer_json(struct request *rq, int status, const json_t *j); /* borrows j; returns 0 */
 
-/* FAST only. A handler that has not answered when it returns 0 keeps the request and must call one
- * of these on the same loop. If the client left meanwhile the answer is dropped. */
+/* FAST only. A handler that returns 0 is answered with what it put into rq (it may have called
+ * request_answer itself); one that returns an error code, with that error. One that returns
+ * REQUEST_LATER keeps the request and must call one of these on the same loop, once; afterwards rq
+ * is gone. If the client left meanwhile the answer is dropped. */
 void request_answer(struct request *rq); /* sends status, content_type, answer */
 void request_fail(struct request *rq, const struct err *err);
-#define REQUEST_LATER (-1) /* returned by a FAST handler that will answer later */
+#define REQUEST_LATER (-1)
 
 /* BLOCK: a long answer instead of rq->answer. Downloads honour Range and HEAD, with pread on the
  * pool and bounded memory; the fd is owned by net from here. etag may be NULL. */
@@ -123,9 +125,10 @@ int request_answer_stream(struct request *rq, const char *content_type,
                           const struct stream_ops *ops, void *ctx, struct err *err);
 void net_wake(struct net *n); /* any thread: every waiting stream is due now (after an event) */
 
-/* The gate: who is this? Runs on the loop, must not block. Credentials come as Authorization
- * (Bearer), or the console's cookie. 0 with *ret filled (id "" = anonymous), or E_UNAUTHENTICATED
- * for a wrong credential. */
+/* The gate: who is this? Runs on the loop, must not block, and only if there is a credential:
+ * Authorization (Bearer), or the console's cookie; the other one is empty. 0 with *ret filled (id ""
+ * = anonymous), or E_UNAUTHENTICATED for a wrong one. */
+#define NET_COOKIE "tenon_session" /* the cookie whose value the gate is given */
 struct gate {
     int (*identify)(void *ctx, struct loop *loop, str bearer, str cookie, struct principal *ret,
                     struct err *err);
@@ -144,7 +147,9 @@ struct net_config {
     unsigned header_ms;      /* time for a whole header; 0 = 10 s */
     unsigned body_ms;        /* longest gap between two pieces of a body; 0 = 30 s */
     unsigned idle_ms;        /* keep-alive without a request; 0 = 75 s */
-    unsigned connections_max; /* over all loops; 0 = 20,000 */
+    unsigned write_ms;       /* a client that takes nothing for so long is gone; 0 = 30 s */
+    unsigned connections_max; /* over all loops; 0 = 20,000. Above it only FAST routes with PERM_NONE
+                                 (health) are answered, everything else gets 503 */
     const char *const *extra_hosts; /* further Host names that are ours; NULL-terminated or NULL */
 };
 
@@ -177,7 +182,7 @@ struct http_call {
     const char *token;        /* Bearer; NULL = none */
     const char *content_type; /* of the body; NULL = application/json */
     str body;
-    int body_fd;              /* >= 0: streamed instead of body; use body_size */
+    int body_fd;              /* > 0: body_size bytes of it are sent instead of body */
     int64_t body_size;
     unsigned timeout_ms;      /* 0 = 30 s */
     size_t max_answer;        /* 0 = 64 MB */
