@@ -15,7 +15,7 @@
 #include "codec/json.h"
 
 struct delta_file {
-    char *uri;     /* as the log spells it */
+    char *uri; /* as the log spells it */
     int64_t size, rows;
 };
 

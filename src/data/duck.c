@@ -36,8 +36,8 @@ static int make_config(struct duck *d, const struct duck_config *c, duckdb_confi
                        struct err *err)
 {
     CLEANUP(freep)
-    char *memory = xasprintf("%lldMB", (long long)(c->memory_mb ? c->memory_mb
-                                                                : default_memory_mb()));
+    char *memory =
+        xasprintf("%lldMB", (long long)(c->memory_mb ? c->memory_mb : default_memory_mb()));
     CLEANUP(freep) char *threads = xasprintf("%u", c->threads);
     const char *const options[][2] = {
         {"autoinstall_known_extensions", "false"},
@@ -50,8 +50,7 @@ static int make_config(struct duck *d, const struct duck_config *c, duckdb_confi
     if (d->api.create_config(ret) == DuckDBError)
         return err_set(err, E_INTERNAL, "DuckDB gives no configuration");
     for (size_t i = 0; i < LENGTH(options); i++)
-        if (options[i][0] &&
-            d->api.set_config(*ret, options[i][0], options[i][1]) == DuckDBError)
+        if (options[i][0] && d->api.set_config(*ret, options[i][0], options[i][1]) == DuckDBError)
             return err_set(err, E_UNAVAILABLE, "this DuckDB (%s) does not know the option %s",
                            d->api.library_version(), options[i][0]);
     return 0;
@@ -80,8 +79,9 @@ int duck_open(const struct duck_config *config, struct duck **ret, struct err *e
     if (!rc)
         rc = open_database(d, config, err);
     if (!rc)
-        rc = duck_exec(d, err, "SET errors_as_json = true; SET TimeZone = 'UTC'; "
-                               "SET enable_progress_bar = false");
+        rc = duck_exec(d, err,
+                       "SET errors_as_json = true; SET TimeZone = 'UTC'; "
+                       "SET enable_progress_bar = false");
     if (rc)
         return rc;
     *ret = d;
@@ -174,10 +174,12 @@ static int fail_json(const struct duck *d, str sql, const json_t *j, struct err 
     struct buf place = BUF(64);
     int64_t position;
     str_cut(rest, '\n', &head, &tail);
+    if (str_starts(head, S("CSV Error"))) /* the line is followed by its text, then the reason */
+        head = str_n(rest.p, MIN(rest.n, 300));
     if (str_i64(str_from(json_s(j, "position")), &position))
         put_place(&place, d, sql, position);
-    int rc = err_set(err, code_of(json_s(j, "exception_type")), "%s%.*s", buf_cstr(&place),
-                     STR(head));
+    int rc =
+        err_set(err, code_of(json_s(j, "exception_type")), "%s%.*s", buf_cstr(&place), STR(head));
     buf_free(&place);
     str_cut(str_trim(tail), '\n', &head, &tail);
     if (rc == E_FORBIDDEN)
@@ -243,9 +245,9 @@ int duck_check_select(struct duck *d, str sql, struct err *err)
     if (n == 0 && message && message[0])
         rc = duck_fail(d, str_from(text), message, err);
     else if (n != 1)
-        rc = err_hint(err_set(err, E_INVALID, "the SQL has %llu statements, not one",
-                              (unsigned long long)n),
-                      err, "use WITH for intermediate tables");
+        rc = err_hint(
+            err_set(err, E_INVALID, "the SQL has %llu statements, not one", (unsigned long long)n),
+            err, "use WITH for intermediate tables");
     else
         rc = check_bound(d, text, err);
     d->api.destroy_extracted(&all);

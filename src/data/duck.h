@@ -24,9 +24,9 @@ struct duck;
 struct duck_rows;
 
 struct duck_config {
-    const char *temp_dir;  /* for spilling; created when needed. NULL: never spill */
-    int64_t memory_mb;     /* 0 = 60 % of the machine's memory, at most 4 GB */
-    unsigned threads;      /* 0 = number of cores */
+    const char *temp_dir; /* for spilling; created when needed. NULL: never spill */
+    int64_t memory_mb;    /* 0 = 60 % of the machine's memory, at most 4 GB */
+    unsigned threads;     /* 0 = number of cores */
 };
 
 int duck_open(const struct duck_config *config, struct duck **ret, struct err *err);
@@ -35,7 +35,8 @@ void duck_closep(struct duck **d); /* for CLEANUP */
 const char *duck_version(const struct duck *d);
 
 /* From now on: these files for reading and writing, everything below these folders, nothing else;
- * no network, no settings. Each list ends with NULL and may be NULL. Paths as SQL will spell them. */
+ * no network, no settings. Each list ends with NULL and may be NULL. Paths as SQL will spell them.
+ */
 int duck_lock(struct duck *d, const char *const *files, const char *const *dirs, struct err *err);
 
 /* A user's text that later statements carry inside: errors that point into it start with
@@ -61,7 +62,7 @@ const char *duck_column_name(const struct duck_rows *r, size_t column);
  * them in SQL (data/schema.h does, for every table of ours). */
 enum duck_kind {
     DUCK_OTHER,
-    DUCK_BOOL,      /* uint8_t */
+    DUCK_BOOL, /* uint8_t */
     DUCK_I8,
     DUCK_I16,
     DUCK_I32,
@@ -72,20 +73,20 @@ enum duck_kind {
     DUCK_U64,
     DUCK_F32,
     DUCK_F64,
-    DUCK_TEXT,      /* duck_cell_text */
-    DUCK_DATE,      /* int32_t, days since 1970 */
-    DUCK_TIME_US,   /* int64_t, microseconds since 1970 UTC */
-    DUCK_DECIMAL,   /* duck_cell_f64, scaled */
+    DUCK_TEXT,    /* duck_cell_text */
+    DUCK_DATE,    /* int32_t, days since 1970 */
+    DUCK_TIME_US, /* int64_t, microseconds since 1970 UTC */
+    DUCK_DECIMAL, /* duck_cell_f64, scaled */
 };
 enum duck_kind duck_column_kind(const struct duck_rows *r, size_t column);
 
 /* Bulk: 1 = a chunk with *ret_n rows is current, 0 = the end, negative = failed (code in err).
  * Row indices of the functions below count inside the chunk. */
 int duck_next_chunk(struct duck_rows *r, size_t *ret_n, struct err *err);
-const void *duck_vector(struct duck_rows *r, size_t column);          /* elements as listed above */
+const void *duck_vector(struct duck_rows *r, size_t column); /* elements as listed above */
 bool duck_cell_null(struct duck_rows *r, size_t column, size_t row);
-str duck_cell_text(struct duck_rows *r, size_t column, size_t row);   /* lives as long as the chunk */
-double duck_cell_f64(struct duck_rows *r, size_t column, size_t row); /* any number; bool 0/1 */
+str duck_cell_text(struct duck_rows *r, size_t column, size_t row); /* lives as long as the chunk */
+double duck_cell_f64(struct duck_rows *r, size_t column, size_t row);  /* any number; bool 0/1 */
 int64_t duck_cell_i64(struct duck_rows *r, size_t column, size_t row); /* any number, truncated */
 /* A JSON value: dates and timestamps as ISO 8601 text, NaN and infinities as null. */
 json_t *duck_cell_json(struct duck_rows *r, size_t column, size_t row);

@@ -33,14 +33,22 @@ struct duck_rows {
 static enum duck_kind kind_of(duckdb_type type)
 {
     static const enum duck_kind kinds[] = {
-        [DUCKDB_TYPE_BOOLEAN] = DUCK_BOOL,      [DUCKDB_TYPE_TINYINT] = DUCK_I8,
-        [DUCKDB_TYPE_SMALLINT] = DUCK_I16,      [DUCKDB_TYPE_INTEGER] = DUCK_I32,
-        [DUCKDB_TYPE_BIGINT] = DUCK_I64,        [DUCKDB_TYPE_UTINYINT] = DUCK_U8,
-        [DUCKDB_TYPE_USMALLINT] = DUCK_U16,     [DUCKDB_TYPE_UINTEGER] = DUCK_U32,
-        [DUCKDB_TYPE_UBIGINT] = DUCK_U64,       [DUCKDB_TYPE_FLOAT] = DUCK_F32,
-        [DUCKDB_TYPE_DOUBLE] = DUCK_F64,        [DUCKDB_TYPE_VARCHAR] = DUCK_TEXT,
-        [DUCKDB_TYPE_DATE] = DUCK_DATE,         [DUCKDB_TYPE_TIMESTAMP] = DUCK_TIME_US,
-        [DUCKDB_TYPE_TIMESTAMP_TZ] = DUCK_TIME_US, [DUCKDB_TYPE_DECIMAL] = DUCK_DECIMAL,
+        [DUCKDB_TYPE_BOOLEAN] = DUCK_BOOL,
+        [DUCKDB_TYPE_TINYINT] = DUCK_I8,
+        [DUCKDB_TYPE_SMALLINT] = DUCK_I16,
+        [DUCKDB_TYPE_INTEGER] = DUCK_I32,
+        [DUCKDB_TYPE_BIGINT] = DUCK_I64,
+        [DUCKDB_TYPE_UTINYINT] = DUCK_U8,
+        [DUCKDB_TYPE_USMALLINT] = DUCK_U16,
+        [DUCKDB_TYPE_UINTEGER] = DUCK_U32,
+        [DUCKDB_TYPE_UBIGINT] = DUCK_U64,
+        [DUCKDB_TYPE_FLOAT] = DUCK_F32,
+        [DUCKDB_TYPE_DOUBLE] = DUCK_F64,
+        [DUCKDB_TYPE_VARCHAR] = DUCK_TEXT,
+        [DUCKDB_TYPE_DATE] = DUCK_DATE,
+        [DUCKDB_TYPE_TIMESTAMP] = DUCK_TIME_US,
+        [DUCKDB_TYPE_TIMESTAMP_TZ] = DUCK_TIME_US,
+        [DUCKDB_TYPE_DECIMAL] = DUCK_DECIMAL,
     };
     return (size_t)type < LENGTH(kinds) ? kinds[type] : DUCK_OTHER;
 }
@@ -200,9 +208,8 @@ str duck_cell_text(struct duck_rows *r, size_t column, size_t row)
         return (str){0};
     const duckdb_string_t *s = (const duckdb_string_t *)c->data + row;
     uint32_t n = s->value.inlined.length;
-    return str_n(n <= sizeof(s->value.inlined.inlined) ? s->value.inlined.inlined
-                                                       : s->value.pointer.ptr,
-                 n);
+    return str_n(
+        n <= sizeof(s->value.inlined.inlined) ? s->value.inlined.inlined : s->value.pointer.ptr, n);
 }
 
 static double decimal(const struct column *c, size_t row)

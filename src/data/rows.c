@@ -16,8 +16,8 @@ const char data_schema_1[] =
     "CREATE TABLE dataset_versions("
     "  project TEXT NOT NULL, name TEXT NOT NULL, version BIGINT NOT NULL,"
     "  attempt TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL,"
-    "  overwrite BIGINT NOT NULL,"                        /* 1: replaced what was there */
-    "  rows BIGINT NOT NULL, bytes BIGINT NOT NULL,"      /* added by this version */
+    "  overwrite BIGINT NOT NULL,"                   /* 1: replaced what was there */
+    "  rows BIGINT NOT NULL, bytes BIGINT NOT NULL," /* added by this version */
     "  columns TEXT NOT NULL, sample TEXT NOT NULL, inputs TEXT NOT NULL," /* JSON */
     "  source TEXT NOT NULL, description TEXT NOT NULL,"
     "  created_at BIGINT NOT NULL,"
@@ -85,9 +85,10 @@ int data_record(struct tx *tx, const char *project, const char *attempt, const c
     " MAX(o.version) FROM dataset_versions o WHERE o.project = v.project AND o.name = v.name"      \
     " AND o.version <= v.version AND o.overwrite = 1), 0))"
 #define SELECT_VERSIONS                                                                            \
-    "SELECT v.name, v.version, " TOTAL("rows") ", " TOTAL("bytes")                                 \
-    ", v.columns, v.run, v.step, v.source, v.inputs, v.created_at, v.description, v.sample"        \
-    " FROM dataset_versions v WHERE v.project = $1 "
+    "SELECT v.name, v.version, " TOTAL("rows") ", " TOTAL(                                         \
+        "bytes") ", v.columns, v.run, v.step, v.source, v.inputs, v.created_at, v.description, "   \
+                 "v.sample"                                                                        \
+                 " FROM dataset_versions v WHERE v.project = $1 "
 
 static void set_json(json_t *o, const char *key, str text)
 {
@@ -156,9 +157,9 @@ int data_version_get(struct tx *tx, const char *project, const char *name, int64
     rc = tx_one(tx, &r, err, SELECT_VERSIONS "AND v.name = $2 AND v.version = $3", "ssi", project,
                 name, version < 0 ? last : version);
     if (rc == E_NOTFOUND)
-        return err_hint(err_set(err, E_NOTFOUND, "dataset '%s' has no version %lld", name,
-                                (long long)version),
-                        err, "its latest is %lld", (long long)last);
+        return err_hint(
+            err_set(err, E_NOTFOUND, "dataset '%s' has no version %lld", name, (long long)version),
+            err, "its latest is %lld", (long long)last);
     if (rc)
         return rc;
     *ret = version_json(r, true);

@@ -9,33 +9,50 @@ static const struct {
     const char *delta, *sql;
     bool ordered;
 } types[] = {
-    {"string", "VARCHAR", true},  {"long", "BIGINT", true},      {"integer", "INTEGER", true},
-    {"short", "SMALLINT", true},  {"byte", "TINYINT", true},     {"double", "DOUBLE", true},
-    {"float", "FLOAT", true},     {"boolean", "BOOLEAN", false}, {"date", "DATE", true},
-    {"binary", "BLOB", false},    {"timestamp", "TIMESTAMP WITH TIME ZONE", true},
+    {"string", "VARCHAR", true},
+    {"long", "BIGINT", true},
+    {"integer", "INTEGER", true},
+    {"short", "SMALLINT", true},
+    {"byte", "TINYINT", true},
+    {"double", "DOUBLE", true},
+    {"float", "FLOAT", true},
+    {"boolean", "BOOLEAN", false},
+    {"date", "DATE", true},
+    {"binary", "BLOB", false},
+    {"timestamp", "TIMESTAMP WITH TIME ZONE", true},
 };
 
 /* What people write for them, and what DuckDB has that narrows to them. Lower case. */
 static const struct {
     const char *name, *delta;
 } everyday[] = {
-    {"text", "string"},       {"str", "string"},         {"varchar", "string"},
-    {"bigint", "long"},       {"int64", "long"},         {"int", "long"},
-    {"int32", "integer"},     {"smallint", "short"},     {"int16", "short"},
-    {"tinyint", "byte"},      {"int8", "byte"},          {"number", "double"},
-    {"float64", "double"},    {"real", "float"},         {"float32", "float"},
-    {"bool", "boolean"},      {"datetime", "timestamp"}, {"timestamptz", "timestamp"},
+    {"text", "string"},    {"str", "string"},         {"varchar", "string"},
+    {"bigint", "long"},    {"int64", "long"},         {"int", "long"},
+    {"int32", "integer"},  {"smallint", "short"},     {"int16", "short"},
+    {"tinyint", "byte"},   {"int8", "byte"},          {"number", "double"},
+    {"float64", "double"}, {"real", "float"},         {"float32", "float"},
+    {"bool", "boolean"},   {"datetime", "timestamp"}, {"timestamptz", "timestamp"},
     {"blob", "binary"},
 };
 
 static const struct {
     const char *sql, *delta;
 } narrowed[] = {
-    {"UTINYINT", "short"},        {"USMALLINT", "integer"},     {"UINTEGER", "long"},
-    {"UBIGINT", "long"},          {"HUGEINT", "long"},          {"UHUGEINT", "long"},
-    {"TIMESTAMP", "timestamp"},   {"TIMESTAMP_S", "timestamp"}, {"TIMESTAMP_MS", "timestamp"},
-    {"TIMESTAMP_NS", "timestamp"}, {"UUID", "string"},          {"JSON", "string"},
-    {"TIME", "string"},           {"INTERVAL", "string"},       {"\"NULL\"", "string"},
+    {"UTINYINT", "short"},
+    {"USMALLINT", "integer"},
+    {"UINTEGER", "long"},
+    {"UBIGINT", "long"},
+    {"HUGEINT", "long"},
+    {"UHUGEINT", "long"},
+    {"TIMESTAMP", "timestamp"},
+    {"TIMESTAMP_S", "timestamp"},
+    {"TIMESTAMP_MS", "timestamp"},
+    {"TIMESTAMP_NS", "timestamp"},
+    {"UUID", "string"},
+    {"JSON", "string"},
+    {"TIME", "string"},
+    {"INTERVAL", "string"},
+    {"\"NULL\"", "string"},
 };
 
 /* "decimal(p,s)" in either language, 1 <= p <= 38, 0 <= s <= p. */
@@ -43,9 +60,9 @@ static bool is_decimal(str s, unsigned *precision, unsigned *scale)
 {
     str head, tail, p, q;
     uint64_t pv, qv;
-    if (!str_cut(s, '(', &head, &tail) || !str_ieq(head, S("decimal")) ||
-        !str_ends(tail, S(")")) || !str_cut(str_n(tail.p, tail.n - 1), ',', &p, &q) ||
-        !str_u64(str_trim(p), &pv) || !str_u64(str_trim(q), &qv) || pv < 1 || pv > 38 || qv > pv)
+    if (!str_cut(s, '(', &head, &tail) || !str_ieq(head, S("decimal")) || !str_ends(tail, S(")")) ||
+        !str_cut(str_n(tail.p, tail.n - 1), ',', &p, &q) || !str_u64(str_trim(p), &pv) ||
+        !str_u64(str_trim(q), &qv) || pv < 1 || pv > 38 || qv > pv)
         return false;
     *precision = (unsigned)pv;
     *scale = (unsigned)qv;
@@ -69,8 +86,9 @@ int schema_type(str name, char ret[32], struct err *err)
     const char *near = str_nearest(name, known, LENGTH(known));
     int rc = err_set(err, E_INVALID, "no column type '%.*s'", STR(name));
     return near ? err_hint(rc, err, "did you mean '%s'?", near)
-                : err_hint(rc, err, "types: string, long, double, boolean, date, timestamp, "
-                                    "integer, float, decimal(10,2)");
+                : err_hint(rc, err,
+                           "types: string, long, double, boolean, date, timestamp, "
+                           "integer, float, decimal(10,2)");
 }
 
 int schema_sql_type(str type, char ret[32], struct err *err)
@@ -97,8 +115,9 @@ int schema_from_sql(const char *column, str sql_type, char ret[32], struct err *
         return snprintf(ret, 32, "decimal(%u,%u)", p, s), 0;
     if (str_starts(sql_type, S("ENUM(")))
         return snprintf(ret, 32, "string"), 0;
-    return err_hint(err_set(err, E_UNSUPPORTED, "column '%s' has type %.*s: tables hold plain values",
-                            column, STR(sql_type)),
+    return err_hint(err_set(err, E_UNSUPPORTED,
+                            "column '%s' has type %.*s: tables hold plain values", column,
+                            STR(sql_type)),
                     err, "take its parts apart in SQL, or cast it to text");
 }
 
@@ -108,6 +127,20 @@ bool schema_has_order(str type)
         if (str_is(type, types[i].delta))
             return types[i].ordered;
     return str_starts(type, S("decimal("));
+}
+
+bool schema_widens(str from, str to)
+{
+    /* Each type may become those right of it. */
+    static const char *const numbers[] = {"byte", "short", "integer", "long", "float", "double"};
+    size_t f = LENGTH(numbers), t = LENGTH(numbers);
+    for (size_t i = 0; i < LENGTH(numbers); i++) {
+        f = str_is(from, numbers[i]) ? i : f;
+        t = str_is(to, numbers[i]) ? i : t;
+    }
+    if (f < LENGTH(numbers) && t < LENGTH(numbers))
+        return f <= t && !(str_is(to, "float") && f > 1);
+    return str_eq(from, to) || (str_is(from, "date") && str_is(to, "timestamp"));
 }
 
 const json_t *schema_column(const json_t *schema, const char *name)
@@ -183,9 +216,9 @@ int schema_fits(const json_t *schema, const json_t *more, struct err *err)
     json_array_foreach (more, i, c) {
         const json_t *old = schema_column(schema, json_s(c, "name"));
         if (!old)
-            return err_hint(err_set(err, E_CONFLICT, "the table has no column '%s'",
-                                    json_s(c, "name")),
-                            err, "%s", hint);
+            return err_hint(
+                err_set(err, E_CONFLICT, "the table has no column '%s'", json_s(c, "name")), err,
+                "%s", hint);
         if (strcmp(json_s(old, "type"), json_s(c, "type")) != 0)
             return err_hint(err_set(err, E_CONFLICT, "column '%s' is %s, but the table has %s",
                                     json_s(c, "name"), json_s(c, "type"), json_s(old, "type")),
@@ -193,9 +226,9 @@ int schema_fits(const json_t *schema, const json_t *more, struct err *err)
     }
     json_array_foreach (schema, i, c)
         if (!schema_column(more, json_s(c, "name")))
-            return err_hint(err_set(err, E_CONFLICT, "column '%s' of the table is missing",
-                                    json_s(c, "name")),
-                            err, "%s", hint);
+            return err_hint(
+                err_set(err, E_CONFLICT, "column '%s' of the table is missing", json_s(c, "name")),
+                err, "%s", hint);
     return 0;
 }
 
@@ -234,8 +267,8 @@ int schema_from_spark(str text, json_t **ret, struct err *err)
         const char *name = json_string_value(json_object_get(f, "name"));
         if (!name)
             return err_set(err, E_CORRUPT, "a column of a table's schema has no name");
-        json_t *c = schema_new_column(
-            name, json_is_string(type) ? json_string_value(type) : json_s(type, "type"));
+        json_t *c = schema_new_column(name, json_is_string(type) ? json_string_value(type)
+                                                                 : json_s(type, "type"));
         json_object_set_new(c, "nullable",
                             json_boolean(!json_is_false(json_object_get(f, "nullable"))));
         json_array_append_new(schema, c);

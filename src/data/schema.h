@@ -25,6 +25,9 @@ int schema_from_sql(const char *column, str sql_type, char ret[32], struct err *
 /* Whether min and max of the type may stand in Delta's statistics. */
 bool schema_has_order(str type);
 
+/* Whether every value of one type is a value of the other (or as good as: a long as a double). */
+bool schema_widens(str from, str to);
+
 /* A list of columns is sound: names there, unique ignoring case, types known. */
 int schema_check(const json_t *schema, struct err *err);
 /* Appending `more` to a table of `schema` keeps its sense: same names and types, any order; else

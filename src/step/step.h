@@ -20,6 +20,7 @@
  *    "signature":{…},                                of the artifact "model" (model.h)
  *    "params":{…},"metrics":{…},                     go to track
  *    "register":{"model","digest","signature","metrics","params","datasets"},
+ *    "inputs":[{"alias","name","version"}],          what it read; written for every kind
  *    "summary":"one line for people"}
  *
  * A step that fails prints "error: message" and "hint: …" as its last lines, writes
@@ -38,6 +39,7 @@ struct step_context {
     const json_t *with;    /* its "with" */
     const char *project, *run, *step, *attempt_id, *data_dir;
     json_t *result;        /* an object the kind fills */
+    int exit_code;         /* nonzero: what a failed step exits with instead of err_exit */
 };
 
 /* One function per kind; the table in step.c maps names to them. */
@@ -52,7 +54,8 @@ int step_run(struct step_context *c, struct err *err);
 /* One line of progress on stdout, flushed; the CLI and the console show the latest. */
 void step_say(const char *fmt, ...) PRINTF(1, 2);
 
-/* `tenon step ATTEMPT_DIR`, started by the shim with work/ as current directory. */
+/* `tenon step ATTEMPT_DIR`, started by the shim; works in ATTEMPT_DIR/work. Returns the process's
+ * exit status. */
 int step_main(const char *attempt_dir);
 
 #endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * kind: ingest. A file becomes a version of a dataset.
+ *
+ *   {path, format: csv|parquet|json, columns: {name: type}, nulls: [word], dataset,
+ *    mode: overwrite|append, on_error: fail|skip, description}
+ *
+ * Each format ends as one SELECT whose rows step_table_write turns into Parquet. CSV is read twice:
+ * first by our own strict reader (data/csv.h), then by DuckDB with every type given.
+ */
+#include "step/step_int.h"
+
+#include "data/csv.h"
+#include "data/schema.h"
+#include "sys/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum format { CSV, PARQUET, JSON };
+
+struct ingest {
+    struct step_context *c;
+    const char *path;
+    enum format format;
+    bool skip;             /* on_error: skip */
+    const json_t *columns; /* declared, may be NULL */
+    struct step_table table;
+    const char *read; /* the file DuckDB reads: path, or the rows that are good */
+    struct csv_report report;
+};
+
+static int find_format(struct ingest *in, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum format format;
+    } formats[] = {
+        {"csv", CSV},    {"tsv", CSV},    {"txt", CSV},     {"parquet", PARQUET},
+        {"pq", PARQUET}, {"jsonl", JSON}, {"ndjson", JSON}, {"json", JSON},
+    };
+    const char *dot = strrchr(in->path, '.'), *name;
+    int rc = step_text(in->c, "format", dot ? dot + 1 : "", &name, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < LENGTH(formats); i++)
+        if (str_ieq(str_from(name), str_from(formats[i].name))) {
+            in->format = formats[i].format;
+            return 0;
+        }
+    return err_hint(err_set(err, E_INVALID, "'%s': cannot read the format '%s'", in->path, name),
+                    err, "formats: csv, parquet, json (one object a line or one array)");
+}
+
+static int read_options(struct ingest *in, struct err *err)
+{
+    static const char *const known[] = {"path", "format",   "columns",     "nulls", "dataset",
+                                        "mode", "on_error", "description", NULL};
+    struct step_context *c = in->c;
+    const char *dataset, *on_error;
+    int rc = json_only(c->with, known, err);
+    if (!rc)
+        rc = step_text(c, "path", NULL, &in->path, err);
+    if (!rc)
+        rc = step_check_path(str_from(in->path), err);
+    if (!rc)
+        rc = step_text(c, "dataset", NULL, &dataset, err);
+    if (!rc)
+        rc = step_text(c, "on_error", "fail", &on_error, err);
+    if (!rc)
+        rc = find_format(in, err);
+    if (!rc)
+        rc = step_table_open(c, str_from(dataset), &in->table, err);
+    if (rc)
+        return rc;
+    in->skip = !strcmp(on_error, "skip");
+    if (!in->skip && strcmp(on_error, "fail") != 0)
+        return err_hint(err_set(err, E_INVALID, "no on_error '%s'", on_error), err,
+                        "on_error: fail or skip");
+    in->columns = json_object_get(c->with, "columns");
+    if (json_is_null(in->columns))
+        in->columns = NULL;
+    in->table.source = in->path;
+    in->read = in->path;
+    return in->columns ? json_need_object(in->columns, "'columns'", err) : 0;
+}
+
+/* The declared type of a column, else that of the table it is appended to; NULL if neither. */
+static int wanted_type(struct ingest *in, const char *column, const char **ret, struct err *err)
+{
+    const json_t *said = json_object_get(in->columns, column);
+    const json_t *old = schema_column(in->table.schema, column);
+    char type[32];
+    *ret = old && !said ? json_s(old, "type") : NULL;
+    if (!said)
+        return 0;
+    if (!json_is_string(said))
+        return err_set(err, E_INVALID, "the type of column '%s' must be a name, got %s", column,
+                       json_kind(said));
+    int rc = schema_type(str_from(json_string_value(said)), type, err);
+    if (rc)
+        return err_wrap(err, "column '%s'", column);
+    *ret = arena_cstr(in->c->arena, str_from(type));
+    return 0;
+}
+
+/* Every declared column must be there. names: what the file has. */
+static int check_declared(const struct ingest *in, const char *const *names, size_t n,
+                          struct err *err)
+{
+    const char *declared;
+    json_t *type;
+    json_object_foreach ((json_t *)in->columns, declared, type) {
+        size_t i = 0;
+        while (i < n && strcmp(names[i], declared) != 0)
+            i++;
+        if (i < n)
+            continue;
+        const char *near = str_nearest(str_from(declared), names, n);
+        int rc = err_set(err, E_INVALID, "%s has no column '%s'", in->path, declared);
+        return near ? err_hint(rc, err, "did you mean '%s'?", near)
+                    : err_hint(rc, err, "'columns' names columns of the file");
+    }
+    return 0;
+}
+
+static int set_csv_types(struct ingest *in, struct csv *csv, struct err *err)
+{
+    size_t n = csv_columns(csv);
+    CLEANUP(freep) const char **names = xcalloc(n, sizeof(*names));
+    for (size_t i = 0; i < n; i++)
+        names[i] = csv_name(csv, i);
+    int rc = check_declared(in, names, n, err);
+    for (size_t i = 0; !rc && i < n; i++) {
+        const char *type = NULL;
+        rc = wanted_type(in, names[i], &type, err);
+        if (!rc && type)
+            csv_set_type(csv, i, type);
+    }
+    return rc ? rc : csv_infer(csv, err);
+}
+
+/* Words that mean null: nulls: [NA, "-"]. */
+static int set_nulls(struct ingest *in, struct csv *csv, struct err *err)
+{
+    const json_t *nulls = json_object_get(in->c->with, "nulls");
+    size_t i;
+    json_t *word;
+    if (nulls && !json_is_null(nulls) && !json_is_array(nulls))
+        return err_set(err, E_INVALID, "'nulls' must be a list of words, got %s", json_kind(nulls));
+    json_array_foreach (nulls, i, word) {
+        if (!json_is_string(word))
+            return err_set(err, E_INVALID, "'nulls' must be a list of words, one is %s",
+                           json_kind(word));
+        csv_null(csv, str_from(json_string_value(word)));
+    }
+    return 0;
+}
+
+/* Bad rows end the step, or with on_error: skip are left out of a copy that is then read. */
+static int settle_rows(struct ingest *in, const struct csv *csv, struct err *err)
+{
+    int rc = csv_check(csv, -1, &in->report, err);
+    if (rc)
+        return rc;
+    const struct csv_report *r = &in->report;
+    for (size_t i = 0; i < CSV_SHOWN && r->shown[i]; i++)
+        step_say("%s", r->shown[i]);
+    if (r->bad && !in->skip) {
+        rc = r->bad == 1 ? err_set(err, E_INVALID, "%s", r->shown[0])
+                         : err_set(err, E_INVALID, "%s (and %llu more bad rows)", r->shown[0],
+                                   (unsigned long long)r->bad - 1);
+        return err_hint(rc, err, "%s", r->hint);
+    }
+    if (r->plain)
+        return 0;
+    CLEANUP(closep)
+    int fd = open("good.csv", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(err, errno, "create good.csv");
+    struct csv_report again;
+    rc = csv_check(csv, fd, &again, err);
+    if (!rc)
+        csv_report_free(&again);
+    in->read = "good.csv";
+    return rc;
+}
+
+/* FROM read_csv(…) with nothing left to guess. */
+static int put_csv(struct ingest *in, const struct csv *csv, struct buf *sql, struct err *err)
+{
+    char delimiter = csv_delimiter(csv), type[32];
+    const json_t *nulls = json_object_get(in->c->with, "nulls");
+    size_t i;
+    json_t *word;
+    buf_puts(sql, "SELECT * FROM read_csv(");
+    duck_quote_text(sql, str_from(in->read));
+    buf_puts(sql, ", auto_detect = false, header = true, quote = '\"', escape = '\"', delim = ");
+    duck_quote_text(sql, str_n(&delimiter, 1));
+    buf_puts(sql, ", max_line_size = 4000000, nullstr = [''");
+    json_array_foreach (nulls, i, word) {
+        buf_puts(sql, ", ");
+        duck_quote_text(sql, str_from(json_string_value(word)));
+    }
+    buf_puts(sql, "], columns = {");
+    for (i = 0; i < csv_columns(csv); i++) {
+        int rc = schema_sql_type(str_from(csv_type(csv, i)), type, err);
+        if (rc)
+            return rc;
+        buf_puts(sql, i ? ", " : "");
+        duck_quote_text(sql, str_from(csv_name(csv, i)));
+        buf_printf(sql, ": '%s'", type);
+    }
+    buf_puts(sql, "})");
+    return 0;
+}
+
+static int plan_csv(struct ingest *in, str text, struct buf *sql, struct err *err)
+{
+    CLEANUP(csv_freep) struct csv *csv = NULL;
+    int rc = csv_open(in->path, text, &csv, err);
+    if (!rc)
+        rc = set_nulls(in, csv, err);
+    if (!rc)
+        rc = set_csv_types(in, csv, err);
+    if (!rc)
+        rc = settle_rows(in, csv, err);
+    return rc ? rc : put_csv(in, csv, sql, err);
+}
+
+/* The file is our private copy below work/, so nothing cuts it short while it is mapped. */
+static int map_csv(struct ingest *in, struct buf *sql, struct err *err)
+{
+    CLEANUP(closep) int fd = open(in->path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_errno(err, errno, "open %s", in->path);
+    if (st.st_size == 0)
+        return err_set(err, E_INVALID, "%s is empty", in->path);
+    size_t n = (size_t)st.st_size;
+    void *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED)
+        return err_errno(err, errno, "map %s", in->path);
+    madvise(p, n, MADV_SEQUENTIAL);
+    int rc = plan_csv(in, str_n(p, n), sql, err);
+    munmap(p, n);
+    return rc;
+}
+
+/* Parquet and JSON carry their types; declared ones are casts on top. */
+static int put_casts(struct ingest *in, struct duck *d, const char *from, struct buf *sql,
+                     struct err *err)
+{
+    CLEANUP(duck_rows_freep) struct duck_rows *r = NULL;
+    int rc = duck_query(d, &r, err, "SELECT * FROM %s LIMIT 0", from);
+    if (rc)
+        return rc;
+    size_t n = duck_columns(r);
+    CLEANUP(freep) const char **names = xcalloc(n, sizeof(*names));
+    for (size_t i = 0; i < n; i++)
+        names[i] = duck_column_name(r, i);
+    rc = check_declared(in, names, n, err);
+    buf_puts(sql, "SELECT ");
+    for (size_t i = 0; !rc && i < n; i++) {
+        const char *type = NULL;
+        char target[32];
+        rc = wanted_type(in, names[i], &type, err);
+        type = json_object_get(in->columns, names[i]) ? type : NULL;
+        if (!rc && type)
+            rc = schema_sql_type(str_from(type), target, err);
+        buf_puts(sql, i ? ", " : "");
+        buf_puts(sql, type ? "CAST(" : "");
+        duck_quote_name(sql, str_from(names[i]));
+        if (!rc && type) {
+            buf_printf(sql, " AS %s) AS ", target);
+            duck_quote_name(sql, str_from(names[i]));
+        }
+    }
+    buf_printf(sql, " FROM %s", from);
+    return rc;
+}
+
+/* DuckDB gives the second of two columns that differ in case only a name of its own. */
+static int check_parquet_names(struct ingest *in, struct duck *d, const char *from,
+                               const char *file, struct err *err)
+{
+    CLEANUP(duck_rows_freep) struct duck_rows *r = NULL;
+    size_t n;
+    int rc =
+        duck_query(d, &r, err,
+                   "SELECT column_name FROM (DESCRIBE SELECT * FROM %s) WHERE column_name NOT IN"
+                   " (SELECT name FROM parquet_schema(%s)) LIMIT 1",
+                   from, file);
+    if (rc)
+        return rc;
+    int more = duck_next_chunk(r, &n, err);
+    if (more <= 0)
+        return -more;
+    str name = duck_cell_text(r, 0, 0);
+    return err_hint(err_set(err, E_INVALID, "another column has the name of '%.*s' but for case",
+                            (int)(name.n - MIN(name.n, 2)), name.p),
+                    err, "column names must differ in more than case: rename one in %s", in->path);
+}
+
+static int plan_typed(struct ingest *in, struct duck *d, struct buf *sql, struct err *err)
+{
+    struct buf from = BUF(16384), file = BUF(8192);
+    if (fs_size(in->path) == 0)
+        return err_set(err, E_INVALID, "%s is empty", in->path);
+    duck_quote_text(&file, str_from(in->path));
+    buf_puts(&from, in->format == PARQUET ? "read_parquet(" : "read_json(");
+    buf_str(&from, buf_view(&file));
+    if (in->format == JSON)
+        buf_printf(&from, ", sample_size = -1, format = '%s'%s",
+                   str_ends(str_from(in->path), S(".json")) ? "auto" : "newline_delimited",
+                   in->skip ? ", ignore_errors = true" : "");
+    buf_puts(&from, in->format == PARQUET ? ", hive_partitioning = false)" : ")");
+    int rc = in->format == PARQUET
+                 ? check_parquet_names(in, d, buf_cstr(&from), buf_cstr(&file), err)
+                 : 0;
+    if (!rc)
+        rc = put_casts(in, d, buf_cstr(&from), sql, err);
+    buf_free(&from);
+    buf_free(&file);
+    return rc && err ? err_wrap(err, "%s", in->path) : rc;
+}
+
+static int write_table(struct ingest *in, struct duck *d, const char *select, struct err *err)
+{
+    struct step_table *t = &in->table;
+    int rc = step_table_write(in->c, d, select, t, err);
+    if (!rc && t->rows == 0 && !t->schema)
+        rc = err_hint(err_set(err, E_INVALID, "%s has no rows", in->path), err,
+                      "a new dataset needs at least one row to tell its types from");
+    if (rc)
+        return err ? err_wrap(err, "dataset '%s'", t->dataset) : rc;
+    return step_table_keep(in->c, t, err);
+}
+
+static void summarize(struct ingest *in)
+{
+    const json_t *schema = json_object_get(in->table.result, "schema");
+    if (in->report.bad)
+        step_summary(in->c, "%lld rows, %zu columns from %s; %llu bad rows left out",
+                     (long long)in->table.rows, json_array_size(schema), in->path,
+                     (unsigned long long)in->report.bad);
+    else
+        step_summary(in->c, "%lld rows, %zu columns from %s", (long long)in->table.rows,
+                     json_array_size(schema), in->path);
+    json_t *metrics = json_object();
+    json_object_set_new(metrics, "rows", json_integer(in->table.rows));
+    json_object_set_new(metrics, "rows_skipped", json_integer((json_int_t)in->report.bad));
+    json_object_set_new(in->c->result, "metrics", metrics);
+}
+
+static int ingest(struct ingest *in, struct buf *sql, struct err *err)
+{
+    CLEANUP(duck_closep) struct duck *d = NULL;
+    int rc = read_options(in, err);
+    if (!rc && !fs_exists(in->path))
+        rc = err_set(err, E_NOTFOUND, "no file '%s'", in->path);
+    if (!rc)
+        rc = step_duck(in->c, &d, err);
+    if (!rc && in->format == CSV)
+        rc = map_csv(in, sql, err);
+    else if (!rc)
+        rc = plan_typed(in, d, sql, err);
+    if (!rc)
+        rc = step_inputs(in->c, d, (const char *const[]){in->read, NULL}, err);
+    if (!rc && !buf_ok(sql))
+        rc = err_set(err, E_TOOBIG, "%s has too many columns", in->path);
+    return rc ? rc : write_table(in, d, buf_cstr(sql), err);
+}
+
+int step_ingest(struct step_context *c, struct err *err)
+{
+    struct ingest in = {.c = c};
+    struct buf sql = BUF(16 << 20);
+    int rc = ingest(&in, &sql, err);
+    if (!rc)
+        summarize(&in);
+    buf_free(&sql);
+    csv_report_free(&in.report);
+    step_table_close(&in.table);
+    return rc;
+}

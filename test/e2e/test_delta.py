@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables written by steps, read by delta-rs (the `deltalake` package) and by DuckDB's own eyes.
+
+No server: the steps run through a small driver (test/unit/step/driver.c), which also publishes what
+they wrote as the server would. TENON_STEP_DRIVER names it; else it is looked for in the build.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def find_driver():
+    named = os.environ.get("TENON_STEP_DRIVER")
+    found = [pathlib.Path(named)] if named else sorted(
+        ROOT.glob("build*/test/unit/step/step_driver"))
+    if not found or not found[0].exists():
+        pytest.skip("no step driver: build first")
+    return str(found[0])
+
+
+class Lake:
+    """A data directory, and attempts run in it one after the other."""
+
+    def __init__(self, root):
+        self.data = root / "data"
+        self.root = root
+        self.count = 0
+        self.driver = find_driver()
+        self.data.mkdir()
+
+    def attempt(self, kind, with_, files=None, inputs=None, upstream=None, **more):
+        """Makes the folder of an attempt; files are laid out in work/ as the exporter would."""
+        self.count += 1
+        step = f"s{self.count}"
+        folder = self.root / "runs" / step
+        (folder / "work").mkdir(parents=True)
+        for name, content in (files or {}).items():
+            path = folder / "work" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, pa.Table):
+                pq.write_table(content, path)
+            else:
+                path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        (folder / "attempt.json").write_text(json.dumps({
+            "project": "default", "run": "0" * 32, "step": step, "attempt": 1,
+            "attempt_id": f"{'0' * 32}/{step}/1", "pipeline": "p", "kind": kind,
+            "data_dir": str(self.data), "url": "", "token": "", "with": with_,
+            "inputs": {alias: self.snapshot(*pin) for alias, pin in (inputs or {}).items()},
+            "upstream": upstream or {}, "files": {}, **more}))
+        return folder
+
+    def call(self, *args):
+        return subprocess.run([self.driver, *map(str, args)], capture_output=True, text=True)
+
+    def step(self, *args, **kwargs):
+        """Runs a step that must succeed; its result."""
+        folder = self.attempt(*args, **kwargs)
+        done = self.call("step", folder)
+        assert done.returncode == 0, done.stderr
+        self.said = done.stdout
+        self.folder = folder
+        return json.loads((folder / "result.json").read_text())
+
+    def refused(self, *args, **kwargs):
+        """Runs a step that must fail; its error, after checking that nothing was left behind."""
+        folder = self.attempt(*args, **kwargs)
+        before = sorted(self.data.rglob("*"))
+        done = self.call("step", folder)
+        assert done.returncode != 0
+        assert not (folder / "result.json").exists()
+        assert sorted(self.data.rglob("*")) == before
+        error = json.loads((folder / "error.json").read_text())
+        assert f"error: {error['message']}" in done.stderr
+        return error
+
+    def publish(self, folder=None):
+        done = self.call("publish", folder or self.folder)
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    def ingest(self, name, content, dataset="t", **with_):
+        self.step("ingest", {"path": name, "dataset": dataset, **with_}, {name: content})
+        return self.publish()
+
+    def ingest_error(self, name, content, dataset="t", **with_):
+        return self.refused("ingest", {"path": name, "dataset": dataset, **with_}, {name: content})
+
+    def sql(self, text, inputs, dataset="out", **with_):
+        self.step("sql", {"sql": text, "dataset": dataset, **with_}, inputs=inputs)
+        return self.publish()
+
+    def snapshot(self, name, version=-1):
+        done = self.call("snapshot", self.data, "default", name, version)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def table(self, name, version=None):
+        return DeltaTable(str(self.data / "lake" / "default" / name), version=version)
+
+    def rows(self, name, version=None):
+        return self.table(name, version).to_pyarrow_table().to_pylist()
+
+    def types(self, name):
+        return {f.name: f.type.type for f in self.table(name).schema().fields}
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path)
+
+
+def test_csv_becomes_a_delta_table(lake):
+    version = lake.ingest("a.csv", "id,name,when,day,ok,x\n"
+                                   "1,Ann,2013-01-01 05:00:00,2013-01-01,true,1.5\n"
+                                   "2,,2013-06-01T12:30:00+02:00,2013-01-02,false,\n")
+    assert version == 0
+    assert lake.types("t") == {"id": "long", "name": "string", "when": "timestamp", "day": "date",
+                               "ok": "boolean", "x": "double"}
+    utc = datetime.timezone.utc
+    assert lake.rows("t") == [
+        {"id": 1, "name": "Ann", "when": datetime.datetime(2013, 1, 1, 5, tzinfo=utc),
+         "day": datetime.date(2013, 1, 1), "ok": True, "x": 1.5},
+        {"id": 2, "name": None, "when": datetime.datetime(2013, 6, 1, 10, 30, tzinfo=utc),
+         "day": datetime.date(2013, 1, 2), "ok": False, "x": None}]
+
+
+def test_append_and_overwrite_keep_every_version_readable(lake):
+    assert lake.ingest("a.csv", "id\n1\n") == 0
+    assert lake.ingest("b.csv", "id\n2\n3\n", mode="append") == 1
+    assert lake.ingest("c.csv", "word\nx\n") == 2
+    assert [r["id"] for r in lake.rows("t", 0)] == [1]
+    assert sorted(r["id"] for r in lake.rows("t", 1)) == [1, 2, 3]
+    assert lake.rows("t") == [{"word": "x"}]
+    assert [len(lake.snapshot("t", v)["files"]) for v in (0, 1, 2)] == [1, 2, 1]
+    history = lake.table("t").history()
+    assert [h["operationParameters"]["mode"] for h in history] == \
+        ["Overwrite", "Append", "Overwrite"]
+
+
+def test_protocol_is_the_oldest_that_every_reader_knows(lake):
+    lake.ingest("a.csv", "when\n2013-01-01 05:00:00\n")
+    protocol = lake.table("t").protocol()
+    assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
+
+
+def test_statistics_are_true(lake):
+    lake.ingest("a.csv", "n,x,s,d\n3,0.5,b,2013-01-02\n1,,a,2013-01-01\n2,nan,c,\n")
+    [add] = pa.table(lake.table("t").get_add_actions(flatten=True)).to_pylist()
+    assert add["num_records"] == 3
+    assert (add["min.n"], add["max.n"], add["null_count.n"]) == (1, 3, 0)
+    assert (add["min.s"], add["max.s"]) == ("a", "c")
+    assert (add["min.d"], add["max.d"], add["null_count.d"]) == \
+        (datetime.date(2013, 1, 1), datetime.date(2013, 1, 2), 1)
+    assert add["null_count.x"] == 1
+    assert add.get("max.x") is None  # NaN is in there: no bound may be told
+
+
+def test_publishing_twice_commits_once(lake):
+    lake.ingest("a.csv", "id\n1\n")
+    folder = lake.folder
+    lake.ingest("b.csv", "id\n2\n", mode="append")
+    assert lake.publish(folder) == 0  # the server died before it recorded version 0
+    assert lake.publish() == 1
+    assert len(lake.rows("t")) == 2
+
+
+def test_other_writers_are_seen(lake):
+    """A commit by delta-rs between two of ours."""
+    from deltalake import write_deltalake
+    lake.ingest("a.csv", "id\n1\n")
+    write_deltalake(str(lake.data / "lake/default/t"), pa.table({"id": pa.array([7], pa.int64())}),
+                    mode="append")
+    assert lake.ingest("b.csv", "id\n9\n", mode="append") == 2
+    assert sorted(r["id"] for r in lake.rows("t")) == [1, 7, 9]
+    lake.sql("SELECT sum(id) AS s FROM t", {"t": ("t",)})
+    assert lake.rows("out") == [{"s": 17}]
+
+
+def test_parquet_and_json_lines(lake):
+    table = pa.table({"a": pa.array([1, None], pa.int32()), "b": ["x", "y"],
+                      "t": pa.array([0, 1], pa.timestamp("ms"))})
+    lake.ingest("a.parquet", table, dataset="p")
+    assert lake.types("p") == {"a": "integer", "b": "string", "t": "timestamp"}
+    assert lake.rows("p")[0]["t"] == datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    lake.ingest("a.jsonl", '{"a": 1, "n": {"k": [1, 2]}}\n{"a": 2.5, "b": "z"}\n', dataset="j")
+    assert lake.rows("j") == [{"a": 1.0, "n": '{"k":[1,2]}', "b": None},
+                              {"a": 2.5, "n": None, "b": "z"}]
+
+
+def test_append_takes_the_types_of_the_table(lake):
+    lake.ingest("a.csv", "x,zip\n1.5,00501\n")
+    lake.ingest("b.csv", "zip,x\n12345,2\n", mode="append")
+    assert lake.types("t") == {"x": "double", "zip": "string"}
+    assert sorted((r["x"], r["zip"]) for r in lake.rows("t")) == [(1.5, "00501"), (2.0, "12345")]
+
+
+@pytest.mark.parametrize("text, says", [
+    ("x,y\n1,2\n", "column 'y'"),
+    ("z\n1\n", "column 'z'"),
+    ("x\nabc\n", "a.csv:2: column 'x': 'abc' is not a whole number"),
+])
+def test_append_that_does_not_fit_is_refused(lake, text, says):
+    lake.ingest("a.csv", "x\n1\n2\n")
+    assert says in lake.ingest_error("a.csv", text, mode="append")["message"]
+
+
+LATE = "a,b\n" + "".join(f"{i},{i}\n" for i in range(50000)) + "50000,oops\n50001,1\n"
+
+
+@pytest.mark.parametrize("text, says", [
+    ("a,b\n1,2\n3\n", "a.csv:3: the row has 1 columns, the header 2: 3"),
+    ("a,b\n1,2\n3,4,5\n", "a.csv:3: the row has 3 columns, the header 2: 3,4,5"),
+    ("a,b\n1,2\n3,4\nx,5\n6,7\n", "a.csv:4: column 'a': 'x' is not a whole number"),
+    (LATE, "a.csv:50002: column 'b': 'oops' is not a whole number"),
+    ('a,b\n1,2\n3,"x"y\n', "a.csv:3: text follows a closing quote"),
+    ('a,b\n1,2\n3,"x\n4,5\n', "a.csv:3: a quote is opened and never closed"),
+    ('a,b\n"x\ny",2\n"z",3,4\n', "a.csv:4: the row has 3 columns"),
+    ("", "a.csv is empty"),
+    ("\n\n", "a.csv is empty"),
+    ("a,b\n", "a.csv has no rows"),
+    ("a,A\n1,2\n", "columns 1 'a' and 2 'A' have the same name"),
+    ("a,,c\n1,2,3\n", "column 2 has no name"),
+    ("a,b\n1,2\n".encode("utf-16"), "a.csv is UTF-16"),
+    (b"a,b\n1,caf\xe9\n", "a.csv:2: the row is not UTF-8"),
+    (b"PK\x03\x04\x00\x00\x00\x00", "a.csv is not text"),
+    ("a,b\r1,2\r", "a carriage return stands without a line feed"),
+])
+def test_bad_csv_names_the_place(lake, text, says):
+    error = lake.ingest_error("a.csv", text)
+    assert says in error["message"]
+    assert error["code"] == "invalid"
+
+
+def test_bad_csv_counts_the_rest(lake):
+    error = lake.ingest_error("a.csv", "a\n" + "1\n" * 100 + "x\n2\ny\nz\n")
+    assert error["message"] == \
+        "a.csv:102: column 'a': 'x' is not a whole number (and 2 more bad rows)"
+    assert "columns: {a: string}" in error["hint"] and "nulls: ['x']" in error["hint"]
+
+
+def test_on_error_skip_keeps_the_good_rows(lake):
+    text = "a,b\r\n1,x\r\n2\r\n3,y,z\r\n4,\"q\"\"q\"\r\n"
+    result = lake.step("ingest", {"path": "a.csv", "dataset": "t", "on_error": "skip"},
+                       {"a.csv": text})
+    lake.publish()
+    assert lake.rows("t") == [{"a": 1, "b": "x"}, {"a": 4, "b": 'q"q'}]
+    assert result["metrics"] == {"rows": 2, "rows_skipped": 2}
+    assert "a.csv:3: the row has 1 columns" in lake.said
+    assert "2 bad rows left out" in result["summary"]
+
+
+@pytest.mark.parametrize("text, rows", [
+    (b"\xef\xbb\xbfa,b\r\n1,x\r\n", [{"a": 1, "b": "x"}]),
+    ("a;b\n1;x,y\n", [{"a": 1, "b": "x,y"}]),
+    ("a\tb\n1\tx\n", [{"a": 1, "b": "x"}]),
+    ("a,b\n1,x\r\n2,y\n", [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]),
+    ("a,b\n1,x\n\n2,y\n\n", [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]),
+    ('a,b\n1,"x\ny"\n2,"""q"""', [{"a": 1, "b": "x\ny"}, {"a": 2, "b": '"q"'}]),
+    ('a,b\n1,"x\r\ny"\n2,z\n', [{"a": 1, "b": "x\r\ny"}, {"a": 2, "b": "z"}]),
+    ("a\n007\n12\n", [{"a": "007"}, {"a": "12"}]),
+    ("a\n1\n2.5\n", [{"a": 1.0}, {"a": 2.5}]),
+    ('"a ""b""",c\n1,é中\n', [{'a "b"': 1, "c": "é中"}]),
+    ("a,b\n,x\n", [{"a": None, "b": "x"}]),
+])
+def test_csv_of_all_kinds_is_read_exactly(lake, text, rows):
+    lake.ingest("a.csv", text)
+    assert lake.rows("t") == rows
+
+
+def test_words_for_null(lake):
+    lake.ingest("a.csv", "x,s\n1,NA\nNA,b\n-,c\n", nulls=["NA", "-"])
+    assert lake.rows("t") == [{"x": 1, "s": None}, {"x": None, "s": "b"}, {"x": None, "s": "c"}]
+
+
+def test_declared_types(lake):
+    lake.ingest("a.csv", "a,b,c\n1,2,3\n", columns={"a": "text", "b": "float64",
+                                                    "c": "decimal(10,2)"})
+    assert lake.types("t") == {"a": "string", "b": "double", "c": "decimal(10,2)"}
+    error = lake.ingest_error("a.csv", "a\n1.5\n", columns={"a": "long"})
+    assert "a.csv:2: column 'a': '1.5' is not a whole number" in error["message"]
+    error = lake.ingest_error("a.csv", "origin\nx\n", columns={"orgin": "string"})
+    assert "no column 'orgin'" in error["message"] and "'origin'" in error["hint"]
+    error = lake.ingest_error("a.csv", "a\n1\n", columns={"a": "strin"})
+    assert "did you mean 'string'" in error["hint"]
+    error = lake.ingest_error("a.csv", "a\n300\n", columns={"a": "byte"})
+    assert "a.csv:2: column 'a': '300' is not a whole number of 8 bits" in error["message"]
+    error = lake.ingest_error("a.csv", "a\n1\n123456\n", columns={"a": "decimal(4,2)"})
+    assert "123456" in error["message"]
+
+
+@pytest.mark.parametrize("name, content, says", [
+    ("a.parquet", b"hello, this is no parquet", "a.parquet: "),
+    ("a.parquet", b"", "a.parquet is empty"),
+    ("a.jsonl", '{"a": 1}\n{"a": \n', "line 3"),
+    ("a.jsonl", "", "a.jsonl is empty"),
+    ("a.xlsx", b"PK", "cannot read the format 'xlsx'"),
+    ("a.parquet", pa.table({"a": [1], "A": [2]}), "the name of 'A' but for case"),
+])
+def test_bad_files_are_refused(lake, name, content, says):
+    assert says in lake.ingest_error(name, content)["message"]
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x.csv", "a/../../x.csv"])
+def test_no_way_out_of_the_folder(lake, path):
+    error = lake.refused("ingest", {"path": path, "dataset": "t"})
+    assert "no path below" in error["message"]
+
+
+def test_wrong_keys_get_a_suggestion(lake):
+    error = lake.ingest_error("a.csv", "a\n1\n", on_eror="skip")
+    assert "on_eror" in error["message"]
+    error = lake.ingest_error("a.csv", "a\n1\n", mode="apend")
+    assert "apend" in error["message"]
+
+
+def test_sql_reads_pinned_versions(lake):
+    lake.ingest("a.csv", "id,x\n1,10\n2,20\n", dataset="a")
+    lake.ingest("b.csv", "id,x\n3,30\n", dataset="a")
+    lake.sql("SELECT o.x + n.x AS x FROM o, n ORDER BY x;\n", {"o": ("a", 0), "n": ("a",)})
+    assert lake.rows("out") == [{"x": 40}, {"x": 50}]
+
+
+def test_sql_from_a_file_keeps_order(lake):
+    lake.ingest("a.csv", "i\n" + "".join(f"{i}\n" for i in range(5000)), dataset="a")
+    lake.step("sql", {"file": "q/f.sql", "dataset": "out"},
+              {"q/f.sql": "-- newest first\nSELECT i, i / 2 AS half\nFROM a ORDER BY i DESC -- end"},
+              {"a": ("a",)})
+    lake.publish()
+    assert [r["i"] for r in lake.rows("out")] == list(range(4999, -1, -1))
+    assert lake.folder.joinpath("result.json").exists()
+
+
+@pytest.mark.parametrize("text, says", [
+    ("SELECT 1,\n  nope FROM a", "sql:2:3: "),
+    ("SELECT 1 FRM a x y", "sql:1:"),
+    ("SELECT * FROM aa", "sql:1:15: "),
+    ("SELECT 1; SELECT 2", "2 statements"),
+    ("", "needs 'sql' or 'file'"),
+    ("-- nothing", "0 statements"),
+    ("DROP TABLE a", "must be a SELECT"),
+    ("COPY (SELECT 1) TO 'x.csv'", "x.csv"),
+    ("SET threads = 1", "must be a SELECT"),
+    ("SELECT CAST(s AS BIGINT) AS n FROM a", "Could not convert string 'u'"),
+    ("SELECT id AS a, id AS A FROM a", "same name"),
+])
+def test_wrong_sql_names_the_place(lake, text, says):
+    lake.ingest("a.csv", "id,s\n1,u\n", dataset="a")
+    error = lake.refused("sql", {"sql": text, "dataset": "out"}, inputs={"a": ("a",)})
+    assert says in error["message"]
+
+
+@pytest.mark.parametrize("query", [
+    "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM read_csv('/etc/passwd', columns={'a': 'VARCHAR'})",
+    "SELECT * FROM glob('/etc/*')",
+    "SELECT * FROM read_parquet('http://127.0.0.1:9/x.parquet')",
+    "SELECT * FROM read_text('../attempt.json')",
+    "SELECT * FROM read_parquet('{other}')",
+])
+def test_sql_reaches_nothing_but_its_inputs(lake, query):
+    lake.ingest("a.csv", "id\n1\n", dataset="a")
+    lake.ingest("b.csv", "id\n1\n", dataset="secret")
+    other = next((lake.data / "lake/default/secret").glob("*.parquet"))
+    error = lake.refused("sql", {"sql": query.replace("{other}", str(other)), "dataset": "out"},
+                         inputs={"a": ("a",)})
+    assert error["code"] in ("forbidden", "invalid")
+    assert "root:" not in error["message"]
+
+
+def test_empty_results_are_tables_too(lake):
+    lake.ingest("a.csv", "id,s\n1,u\n", dataset="a")
+    lake.sql("SELECT * FROM a WHERE id > 5", {"a": ("a",)})
+    assert lake.rows("out") == []
+    lake.sql("SELECT count(*) AS n FROM out", {"out": ("out",)}, dataset="n")
+    assert lake.rows("n") == [{"n": 0}]
