@@ -23,7 +23,7 @@
 struct serve;
 
 int serve_open(struct store *s, struct loops *loops, struct serve **ret, struct err *err);
-void serve_close(struct serve *s);
+void serve_close(struct serve *s); /* after net_drain, before loops_stop */
 
 /* Creates or changes an endpoint; returns when the version is loaded, warmed and durable.
  * ref: "7", "@alias", "latest". */
@@ -41,7 +41,12 @@ int serve_infer(struct request *rq, void *serve, struct err *err);       /* POST
 int serve_invocations(struct request *rq, void *serve, struct err *err); /* POST …/invocations */
 int serve_metadata(struct request *rq, void *serve, struct err *err);    /* GET /v2/models/{name} */
 int serve_ready(struct request *rq, void *serve, struct err *err);       /* GET …/ready */
-bool serve_all_ready(struct serve *s);
+bool serve_all_ready(struct serve *s); /* no endpoint is loading; loops too */
+/* Version of ONNX Runtime, or NULL while no model has needed it. */
+const char *serve_runtime(struct serve *s);
+/* {"error":"text"}, with the hint behind the text: what clients of this protocol read. For the route
+ * table's error_shape. */
+void serve_error_shape(struct buf *b, const struct err *err);
 
 /* SQL of this room's tables, as main.c lists it among the migrations (store.h). */
 extern const char serve_schema_1[];
