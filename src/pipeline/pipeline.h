@@ -7,41 +7,48 @@
  *   params: {rounds: 300}
  *   steps:
  *     - {name: load, kind: ingest, path: data/flights.parquet, dataset: flights}
- *     - {name: features, kind: sql, inputs: [flights], file: features.sql, dataset: flight_features}
+ *     - {name: features, kind: sql, inputs: [flights], file: features.sql, dataset:
+ * flight_features}
  *     - {name: train, kind: train, input: flight_features, where: month <= 5, target: late,
- *        params: {rounds: ${params.rounds}}}
+ *        params: {rounds: "${params.rounds}"}}
  *
  * Edges come from what steps name: a dataset another step makes, a step whose model or metrics are
- * used, and `after: [step, …]`. The table of kinds (kinds.c) says which keys each kind has and what
- * they mean; it feeds the parser, the errors ("did you mean"), `tenon help pipeline` and the docs.
+ * used, and `after: [step, …]`. NAME@7 or NAME@latest reads what exists already and makes no edge.
+ * A scalar that is one ${params.x} and nothing else takes the param's type, quoted or not; $${ is a
+ * literal ${. The table of kinds (kinds.c) says which keys each kind has and what they mean; it
+ * feeds the parser, the errors ("did you mean"), `tenon help pipeline` and the docs.
  *
- * The scheduler is a pure function (sched.h): state + event + time → new state + effects. The engine
- * (engine.c) is one thread that feeds it events and carries out effects in an order that makes every
- * crash harmless: the attempt row is committed before the process starts; the outputs of an attempt
- * become visible in the transaction that marks it succeeded; slots are counted from rows.
+ * The scheduler is a pure function (sched.h): state + event + time → new state + effects. The
+ * engine (engine.c) is one thread that feeds it events and carries out effects in an order that
+ * makes every crash harmless: the attempt row is committed before the process starts; the outputs
+ * of an attempt become visible in the transaction that marks it succeeded; slots are counted from
+ * rows.
  *
  * States of a step: waiting, queued, running, succeeded, failed, cancelled, skipped (a step before
- * it did not succeed). Of a run: running, succeeded, failed, cancelled. `why` says why a step is not
- * running ("waits for train", "2 of 2 slots busy", "retry 1 of 2 in 4 s").
+ * it did not succeed). Of a run: running, succeeded, failed, cancelled. `why` says why a step is
+ * not running ("waits for train", "2 of 2 slots busy", "retry 1 of 2 in 4 s").
  */
 #ifndef TENON_PIPELINE_PIPELINE_H
 #define TENON_PIPELINE_PIPELINE_H
 
 #include "base/arena.h"
+#include "base/id.h"
 #include "compute/compute.h"
 #include "store/store.h"
 
 struct pipeline_spec; /* parsed and checked; lives in its arena */
 
 /* params: object of values from --param, replacing the defaults (unknown ones are refused), may be
- * NULL. Errors are "FILE:LINE:COLUMN: …". Does not look at datasets that exist (pipeline_check). */
+ * NULL. Errors are "FILE:LINE:COLUMN: …". Does not look at datasets that
+ * exist; engine_submit does. */
 int pipeline_parse(struct arena *a, const char *file, str yaml, const json_t *params,
                    struct pipeline_spec **ret, struct err *err);
 const char *pipeline_name(const struct pipeline_spec *p);
 /* Local files the steps name, relative to the YAML file; each once, in order. */
 size_t pipeline_files(const struct pipeline_spec *p, const char *const **ret);
-/* Datasets read that no step makes, with the place that names them; for the check at submit. */
-json_t *pipeline_plan(const struct pipeline_spec *p); /* normalized plan, stored with the run */
+/* The normalized plan, stored with the run (new reference); its form is in plan.c. */
+json_t *pipeline_plan(const struct pipeline_spec *p);
+void pipeline_describe(struct buf *b); /* the kinds and their keys, for people */
 
 struct engine;
 
@@ -57,6 +64,7 @@ struct engine_config {
 /* Adopts what still runs and goes on with every unfinished run before it returns. */
 int engine_start(const struct engine_config *config, struct engine **ret, struct err *err);
 void engine_set_url(struct engine *e, const char *url); /* where attempts reach the server */
+unsigned engine_slots(const struct engine *e);          /* attempts that may run at once */
 void engine_stop(struct engine *e);                     /* running attempts go on without us */
 
 struct run_request {
