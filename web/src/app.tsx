@@ -27,7 +27,10 @@ export function App() {
     const [who, setWho] = useState<Who>('unknown');
     const [linkError, setLinkError] = useState<ApiError | null>(null);
 
+    const [redeeming, setRedeeming] = useState(false);
+
     const redeem = async (link: string) => {
+        setRedeeming(true);
         setWho('unknown');
         setLinkError(null);
         try {
@@ -38,6 +41,8 @@ export function App() {
         } catch (e) {
             setLinkError(e as ApiError);
             setWho('nobody');
+        } finally {
+            setRedeeming(false);
         }
     };
     const look = () =>
@@ -60,11 +65,16 @@ export function App() {
 
     if (who instanceof ApiError)
         return (
-            <div class="alone" onClick={() => void look()}>
-                <ErrorBox error={who} />
+            <div class="alone">
+                <ErrorBox error={who} onRetry={look} />
             </div>
         );
-    if (who === 'unknown') return <div class="alone" aria-busy="true" />;
+    if (who === 'unknown')
+        return (
+            <div class="alone" aria-busy="true">
+                {redeeming && <p class="muted">{t('signin.working')}</p>}
+            </div>
+        );
     if (who === 'nobody') return <SignIn error={linkError} onLink={redeem} />;
     const signOut = () => {
         sendJson('DELETE', '/api/v1/session').finally(() => {

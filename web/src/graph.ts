@@ -37,8 +37,8 @@ export function layout(boxes: Box[], links: Link[], direction: Direction): Layou
     const wide = direction === 'LR';
     g.setGraph({
         rankdir: direction,
-        nodesep: wide ? 18 : 28,
-        ranksep: wide ? 46 : 36,
+        nodesep: wide ? 16 : 24,
+        ranksep: wide ? 38 : 32,
         edgesep: 12,
         marginx: PAD,
         marginy: PAD,
@@ -115,4 +115,28 @@ export function topological<T extends { name: string; deps: string[] }>(steps: T
     };
     steps.forEach(visit);
     return out;
+}
+
+/** The links that say something new: one that a longer way says already is left out. A link to
+ * something unknown is kept; in a cycle nothing is left out. */
+export function reduced(links: Link[]): Link[] {
+    const next = new Map<string, Set<string>>();
+    for (const l of links) {
+        if (!next.has(l.from)) next.set(l.from, new Set());
+        next.get(l.from)!.add(l.to);
+    }
+    const reaches = (from: string, to: string): boolean => {
+        const seen = new Set<string>();
+        const todo = [...(next.get(from) ?? [])].filter((n) => n !== to);
+        while (todo.length) {
+            const at = todo.pop()!;
+            if (at === to) return true;
+            if (at === from) return false; // a cycle: no way is the longer one
+            if (seen.has(at)) continue;
+            seen.add(at);
+            todo.push(...(next.get(at) ?? []));
+        }
+        return false;
+    };
+    return links.filter((l) => !reaches(l.from, l.to));
 }

@@ -8,6 +8,8 @@ import { href } from './router';
 import type { Dataset, DatasetRef, Endpoint, ModelVersion } from './types';
 import type { DagNode } from './ui/dag';
 
+const MODELS_SHOWN = 6;
+
 export interface Lineage {
     nodes: DagNode[];
     links: Link[];
@@ -116,6 +118,6 @@ export function datasetLineage(
     const uses = (refs: DatasetRef[] | null) =>
         refs?.some((r) => r.name === d.name && r.version === d.version) ?? false;
     for (const o of others) if (uses(o.inputs)) b.link(here, b.dataset(o, labels.rows(o.rows)));
-    for (const m of models) if (uses(m.datasets)) b.link(here, b.model(m));
+    for (const m of models.filter((v) => uses(v.datasets)).slice(0, MODELS_SHOWN)) b.link(here, b.model(m));
     return b.done();
 }

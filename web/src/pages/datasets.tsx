@@ -23,7 +23,7 @@ export function Datasets() {
                     <DatasetTable datasets={data.datasets} />
                 </Card>
             ) : (
-                <Empty icon="datasets" title={t('datasets.empty')} body={t('datasets.empty.body')} command="tenon data --help" />
+                <Empty icon="datasets" title={t('datasets.empty')} body={t('datasets.empty.body')} command="tenon data ingest trips.csv --name trips" />
             )}
         </>
     );

@@ -160,7 +160,9 @@ function Field(props: { input: SignatureInput; value: string; bad: boolean; onIn
         <div class="field">
             <label for={id}>
                 <span class="mono">{input.name}</span>
-                <span class="faint">{input.datatype}{input.optional ? ` · ${t('common.optional')}` : ''}</span>
+                <span class="faint" title={t(input.optional ? 'common.optional' : 'common.required')}>
+                    {input.datatype}{input.optional ? '?' : ''}
+                </span>
             </label>
             <input id={id} type="text" inputMode={kind === 'integer' ? 'numeric' : kind === 'number' ? 'decimal' : 'text'}
                 value={value} list={options.length ? `${id}-values` : undefined} autocomplete="off" spellcheck={false}

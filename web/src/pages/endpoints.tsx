@@ -18,7 +18,7 @@ export function Endpoints() {
                     <EndpointTable endpoints={data.endpoints} />
                 </Card>
             ) : (
-                <Empty icon="endpoints" title={t('endpoints.empty')} body={t('endpoints.empty.body')} command="tenon endpoint --help" />
+                <Empty icon="endpoints" title={t('endpoints.empty')} body={t('endpoints.empty.body')} command="tenon endpoint deploy late late-arrival" />
             )}
         </>
     );

@@ -62,6 +62,7 @@ function Welcome() {
 function Rooms({ status }: { status: ServerStatus }) {
     const { data } = useData<{ runs: Run[] }>('/api/v1/runs?limit=8');
     const running = data?.runs.filter((r) => r.status === 'running') ?? [];
+    const ended = data?.runs.filter((r) => r.status !== 'running');
     return (
         <div class="columns">
             <div class="stack">
@@ -73,7 +74,7 @@ function Rooms({ status }: { status: ServerStatus }) {
                     </Card>
                 )}
                 <Card title={t('overview.recent')} flush side={<More to="runs" n={status.counts.runs} />}>
-                    {data ? <RunTable runs={data.runs} brief /> : <Skeleton lines={4} />}
+                    {ended ? <RunTable runs={ended} brief /> : <Skeleton lines={4} />}
                 </Card>
                 <DatasetsCard n={status.counts.datasets} />
             </div>
@@ -172,7 +173,7 @@ function DatasetsCard({ n }: { n: number }) {
                         <strong>{d.name}</strong> <span class="faint">v{d.version}</span>
                     </span>
                     <span class="num faint wide-only">{bytes(d.bytes)}</span>
-                    <span class="num">{t('dataset.rowcount', { rows: count(d.rows, lang()), n: d.rows })}</span>
+                    <span class="num rows">{t('dataset.rowcount', { rows: count(d.rows, lang()), n: d.rows })}</span>
                     <span class="faint wide-only when">
                         <Ago at={d.created_at} />
                     </span>

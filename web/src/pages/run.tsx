@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One run: its graph, its timeline, and the step that was chosen.
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { sendJson, seg, type ApiError } from '../api';
 import { cell, duration, shortId } from '../format';
-import { topological } from '../graph';
-import { statusText } from '../ui/bits';
+import { reduced, topological } from '../graph';
 import { t } from '../i18n';
 import { refresh, useData, useNow } from '../live';
 import { href } from '../router';
 import type { Run, Step } from '../types';
-import { Ago, Card, Copy, ErrorBox, PageHead, Progress, Skeleton, Status, hasAny, useTitle } from '../ui/bits';
+import { Ago, Card, Copy, ErrorBox, PageHead, Progress, Skeleton, Status, hasAny, statusText, useTitle } from '../ui/bits';
 import { Dag } from '../ui/dag';
 import { Timeline } from '../ui/timeline';
 import { StepPanel } from './step';
@@ -19,17 +18,18 @@ export function RunPage({ id, query }: { id: string; query: URLSearchParams }) {
     const { data: run, error } = useData<Run>(`/api/v1/runs/${seg(id)}`);
     useTitle(run && `${run.pipeline} ${shortId(run.id)}`);
     const now = useNow(run?.status === 'running');
+    useShowChosen(query.get('step'));
     if (!run) return error ? <ErrorBox error={error} /> : <Skeleton lines={12} />;
     const steps = topological(run.steps ?? []);
     const chosen = steps.find((s) => s.name === query.get('step')) ?? interesting(steps);
     return (
         <>
             <RunHead run={run} now={now} />
+            <Card class="graph-card" flush>
+                <Graph run={run} steps={steps} now={now} selected={chosen?.name ?? null} />
+            </Card>
             <div class="run-columns">
                 <div class="stack">
-                    <Card title={t('run.graph')} flush>
-                        <Graph run={run} steps={steps} now={now} selected={chosen?.name ?? null} />
-                    </Card>
                     <Card title={t('run.timeline')} flush>
                         <Timeline run={run} steps={steps} now={now} selected={chosen?.name ?? null} />
                     </Card>
@@ -43,6 +43,18 @@ export function RunPage({ id, query }: { id: string; query: URLSearchParams }) {
             </div>
         </>
     );
+}
+
+/** Where the panel stands below the graph, choosing a step brings it into sight. */
+function useShowChosen(step: string | null): void {
+    const before = useRef(step);
+    useEffect(() => {
+        if (step === before.current) return;
+        before.current = step;
+        const panel = document.querySelector('.step-panel');
+        if (panel && panel.getBoundingClientRect().top > window.innerHeight * 0.6)
+            panel.scrollIntoView({ behavior: 'smooth', block: 'start' });
+    }, [step]);
 }
 
 /** What a person came to see: the failure, else what runs, else the end. */
@@ -68,7 +80,7 @@ function Graph({ run, steps, now, selected }: { run: Run; steps: Step[]; now: nu
                 status: s.status,
                 href: href('runs', run.id, { step: s.name }),
             }))}
-            links={steps.flatMap((s) => s.deps.map((d) => ({ from: d, to: s.name })))}
+            links={reduced(steps.flatMap((s) => s.deps.map((d) => ({ from: d, to: s.name }))))}
         />
     );
 }
@@ -81,7 +93,8 @@ function RunHead({ run, now }: { run: Run; now: number }) {
                 up={{ to: href('runs'), label: t('runs.title') }}
                 title={
                     <>
-                        {run.pipeline} <span class="mono faint title-id">{shortId(run.id)}</span>
+                        {run.pipeline} <span class="mono faint title-id">{shortId(run.id)}</span>{' '}
+                        <Copy text={run.id} label={run.id} />
                     </>
                 }
                 sub={
@@ -91,7 +104,6 @@ function RunHead({ run, now }: { run: Run; now: number }) {
                         <Ago at={run.created_at} />
                         {run.who && <span>{t('run.by', { who: run.who })}</span>}
                         <Progress done={run.steps_done} total={run.steps_total} status={run.status} />
-                        <Copy text={run.id} label={run.id} />
                     </>
                 }
             >

@@ -144,7 +144,7 @@ export function Empty(props: { icon: IconName; title: string; body: string; comm
     );
 }
 
-export function ErrorBox({ error }: { error: ApiError }) {
+export function ErrorBox({ error, onRetry = refresh }: { error: ApiError; onRetry?: () => void }) {
     const away = error.status === 0;
     const missing = error.status === 404;
     return (
@@ -161,7 +161,7 @@ export function ErrorBox({ error }: { error: ApiError }) {
                             {t('error.home')}
                         </a>
                     ) : (
-                        <button type="button" class="button" onClick={refresh}>
+                        <button type="button" class="button" onClick={() => onRetry()}>
                             {t('common.retry')}
                         </button>
                     )}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A DAG as SVG that fits its frame; drag moves it, the buttons or ctrl + wheel zoom. Boxes are links
-// or buttons, so a keyboard reaches each in order.
+// A DAG as SVG that fits its frame; drag moves it, the buttons or ctrl + wheel zoom. On a phone it
+// runs downwards and, where it is too wide to read, scrolls. Boxes are links, so a keyboard reaches
+// each in order.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { layout, type Direction, type Link } from '../graph';
+import { layout, type Direction, type Layout, type Link, type Placed } from '../graph';
 import { t } from '../i18n';
 import { I, StatusMark, type IconName } from './icons';
 
@@ -23,9 +24,13 @@ interface View {
     scale: number;
 }
 
-const WIDTH = 176;
-const HEIGHT = 48;
+const HEIGHT = 46;
+const WIDTH_MIN = 104;
+const TEXT_MAX = 190;
+const TEXT_AT = 38;
 const SCALE_MIN = 0.35;
+const READABLE = 0.75;
+const PHONE = 620;
 const SCALE_MAX = 2;
 
 export function Dag(props: {
@@ -37,34 +42,40 @@ export function Dag(props: {
 }) {
     const frame = useRef<HTMLDivElement>(null);
     const width = useWidth(frame);
-    const direction: Direction = width && width < 620 ? 'TB' : 'LR';
-    const key = `${direction} ${props.nodes.map((n) => n.id).join(' ')} ${props.links.map((l) => `${l.from}>${l.to}`).join(' ')}`;
+    const direction: Direction = width && width < PHONE ? 'TB' : 'LR';
+    const boxes = props.nodes.map((n) => ({ id: n.id, width: boxWidth(n), height: HEIGHT }));
+    const shape = `${boxes.map((b) => b.id).join(' ')} ${props.links.map((l) => `${l.from}>${l.to}`).join(' ')}`;
     const placed = useMemo(
-        () => layout(props.nodes.map((n) => ({ id: n.id, width: WIDTH, height: HEIGHT })), props.links, direction),
-        [key],
+        () => layout(boxes, props.links, direction),
+        [shape, direction, boxes.map((b) => b.width).join(' ')],
     );
-    const height = frameHeight(placed.width, placed.height, width, props.maxHeight ?? 460, direction);
-    const fit = fitted(placed.width, placed.height, width, height);
+    const most = direction === 'TB' ? Infinity : (props.maxHeight ?? 460);
+    const fit = fitted(placed, width, most, direction === 'TB' ? READABLE : SCALE_MIN);
     const [moved, setMoved] = useState<View | null>(null);
-    useEffect(() => setMoved(null), [key, width]);
+    useEffect(() => setMoved(null), [shape, width]);
     const view = moved ?? fit;
     const drag = useDrag(view, setMoved);
     useWheel(frame, view, setMoved);
+    useEffect(() => {
+        frame.current!.scrollLeft = (fit.width - width) / 2;
+    }, [shape, width, fit.width]);
     const byId = new Map(props.nodes.map((n) => [n.id, n]));
-    const zoom = (factor: number) => setMoved(zoomed(view, factor, width / 2, height / 2));
+    const zoom = (factor: number) => setMoved(zoomed(view, factor, fit.width / 2, fit.height / 2));
 
     return (
-        <div class="dag" ref={frame}>
-            <svg width="100%" height={height} role="group" aria-label={props.label} {...drag}>
-                <g transform={`translate(${view.x},${view.y}) scale(${view.scale})`}>
-                    {placed.lines.map((l) => (
-                        <path key={`${l.from} ${l.to}`} d={l.path} class={lineClass(byId.get(l.from), byId.get(l.to))} />
-                    ))}
-                    {placed.boxes.map((b) => (
-                        <Node key={b.id} node={byId.get(b.id)!} x={b.x} y={b.y} selected={props.selected === b.id} />
-                    ))}
-                </g>
-            </svg>
+        <div class="dag">
+            <div class="dag-frame" ref={frame}>
+                <svg width={fit.width} height={fit.height} role="group" aria-label={props.label} {...drag}>
+                    <g transform={`translate(${view.x},${view.y}) scale(${view.scale})`}>
+                        {placed.lines.map((l) => (
+                            <path key={`${l.from} ${l.to}`} d={l.path} class={lineClass(byId.get(l.from), byId.get(l.to))} />
+                        ))}
+                        {placed.boxes.map((b) => (
+                            <Node key={b.id} node={byId.get(b.id)!} box={b} selected={props.selected === b.id} />
+                        ))}
+                    </g>
+                </svg>
+            </div>
             <div class="dag-tools">
                 <button type="button" onClick={() => zoom(1.25)} aria-label={t('run.zoom.in')} title={t('run.zoom.in')}><I name="plus" size={14} /></button>
                 <button type="button" onClick={() => zoom(0.8)} aria-label={t('run.zoom.out')} title={t('run.zoom.out')}><I name="minus" size={14} /></button>
@@ -74,17 +85,17 @@ export function Dag(props: {
     );
 }
 
-function Node({ node, x, y, selected }: { node: DagNode; x: number; y: number; selected: boolean }) {
+function Node({ node, box, selected }: { node: DagNode; box: Placed; selected: boolean }) {
     const cls = ['node', node.status && `node-${node.status}`, selected && 'selected', node.here && 'here'];
     const body = (
-        <g transform={`translate(${x},${y})`} class={cls.filter(Boolean).join(' ')}>
+        <g transform={`translate(${box.x},${box.y})`} class={cls.filter(Boolean).join(' ')}>
             <title>{`${node.title} — ${node.sub}`}</title>
-            <rect width={WIDTH} height={HEIGHT} rx="7" />
+            <rect width={box.width} height={HEIGHT} rx="7" />
             <g transform={`translate(13,${HEIGHT / 2 - 8})`}>
                 {node.status ? <StatusMark status={node.status} size={16} /> : <I name={node.icon ?? 'step'} />}
             </g>
-            <text x="39" y="20" class="node-title">{clip(node.title, 19)}</text>
-            <text x="39" y="36" class="node-sub">{clip(node.sub, 25)}</text>
+            <text x={TEXT_AT} y="19" class="node-title">{clip(node.title, titleFont)}</text>
+            <text x={TEXT_AT} y="35" class="node-sub">{clip(node.sub, subFont)}</text>
         </g>
     );
     if (!node.href) return body;
@@ -95,14 +106,29 @@ function Node({ node, x, y, selected }: { node: DagNode; x: number; y: number; s
     );
 }
 
-/** Cuts by width: a CJK character takes about two of the others. */
-function clip(s: string, most: number): string {
-    let used = 0;
-    for (let i = 0; i < s.length; i++) {
-        used += s.charCodeAt(i) > 0x2e7f ? 1.8 : 1;
-        if (used > most) return `${s.slice(0, i)}…`;
-    }
-    return s;
+// Text is measured, because boxes are as wide as what they say; the fonts are those of pages.css.
+const titleFont = '560 13px ';
+const subFont = '11.5px ';
+let pen: CanvasRenderingContext2D | null = null;
+
+function textWidth(s: string, font: string): number {
+    pen ??= document.createElement('canvas').getContext('2d');
+    if (!pen) return s.length * 8;
+    pen.font = font + getComputedStyle(document.body).fontFamily;
+    return pen.measureText(s).width;
+}
+
+/** In steps of 12, so that a clock in it does not move the boxes every second. */
+function boxWidth(n: DagNode): number {
+    const text = Math.min(TEXT_MAX, Math.max(textWidth(n.title, titleFont), textWidth(n.sub, subFont)));
+    return Math.max(WIDTH_MIN, Math.ceil((TEXT_AT + text + 12) / 12) * 12);
+}
+
+function clip(s: string, font: string): string {
+    if (textWidth(s, font) <= TEXT_MAX + 1) return s;
+    let n = s.length - 1;
+    while (n > 1 && textWidth(`${s.slice(0, n)}…`, font) > TEXT_MAX) n--;
+    return `${s.slice(0, n)}…`;
 }
 
 function lineClass(from: DagNode | undefined, to: DagNode | undefined): string {
@@ -111,14 +137,19 @@ function lineClass(from: DagNode | undefined, to: DagNode | undefined): string {
     return 'line';
 }
 
-function fitted(w: number, h: number, width: number, height: number): View {
-    const scale = Math.max(SCALE_MIN, Math.min(1, width / w || 1, height / h || 1));
-    return { scale, x: Math.max(0, (width - w * scale) / 2), y: Math.max(0, (height - h * scale) / 2) };
-}
-
-function frameHeight(w: number, h: number, width: number, most: number, direction: Direction): number {
-    const scale = Math.max(direction === 'TB' ? 0.8 : SCALE_MIN, Math.min(1, width / w || 1));
-    return Math.max(96, Math.min(direction === 'TB' ? 900 : most, Math.ceil(h * scale)));
+/** The whole graph in the frame, and the frame's size for it. */
+function fitted(graph: Layout, width: number, most: number, least: number): View & { width: number; height: number } {
+    const whole = Math.min(1, width / graph.width || 1, most / graph.height || 1);
+    const scale = Math.max(least, whole);
+    const w = Math.max(width, scale > whole ? graph.width * scale : 0);
+    const height = Math.max(96, Math.ceil(Math.min(graph.height * scale, most)));
+    return {
+        scale,
+        width: w,
+        height,
+        x: Math.max(0, (w - graph.width * scale) / 2),
+        y: Math.max(0, (height - graph.height * scale) / 2),
+    };
 }
 
 function zoomed(view: View, factor: number, x: number, y: number): View {

@@ -85,13 +85,13 @@ export function LogView({ run, step, attempt, ended }: { run: string; step: stri
                 role="log" aria-label={t('step.log')}>
                 {empty && <div class="log-empty">{t(state === 'done' ? 'step.log.quiet' : 'step.log.empty')}</div>}
                 {lines.map((l) => (
-                    <div key={l.n} class={`log-line ${tone(l.text)}`}>
+                    <div key={l.n} class={`log-line tone-${tone(l.text)}`}>
                         {l.text || '\u00a0'}
                     </div>
                 ))}
                 {partial && <div class="log-line">{partial}</div>}
                 {typeof state === 'object' && (
-                    <div class="log-line error">{t('step.log.broken', { message: state.message })}</div>
+                    <div class="log-line tone-error">{t('step.log.broken', { message: state.message })}</div>
                 )}
             </div>
             {!sticky && (

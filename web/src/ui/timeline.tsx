@@ -45,7 +45,7 @@ export function Timeline(props: { run: Run; steps: Step[]; now: number; selected
                             <StatusMark status={s.status} />
                             <span class="timeline-name">{s.name}</span>
                             <span class="timeline-track">
-                                {ticks.map((tick) => (
+                                {s.started_at !== null && ticks.map((tick) => (
                                     <i key={tick} style={{ left: at(tick) }} />
                                 ))}
                                 {bars(s, now).map((b) => (
