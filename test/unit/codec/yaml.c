@@ -67,6 +67,8 @@ static void refuses_what_does_not_make_sense(void **state)
     refuses("a: 1\n---\nb: 2\n", "p.yaml:2:1: ", "second document");
     refuses("[a]: 1\n", "p.yaml:1:1: ", "key must be a plain word");
     refuses("", "p.yaml:1:1: ", "empty");
+    refuses("\n%  a:0f1\"un\x89", "p.yaml:2:1: ", "UTF-8"); /* libfyaml would not come back */
+    refuses("%YAML 1.2\n---\na: 1\n", "p.yaml:1:1: ", "directives");
     refuses("\tx: 1\n", "p.yaml:1:", "");
 }
 
