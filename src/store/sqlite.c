@@ -64,7 +64,7 @@ static int damaged(struct sqlite_conn *c, enum errcode code, int sys, struct err
 
 int sqlite_fail(struct sqlite_conn *c, int rc, struct err *err)
 {
-    int sys = sqlite3_system_errno(c->db);
+    int sys = errno ? errno : sqlite3_system_errno(c->db); /* it keeps none for a failed commit */
     if (is_full(rc, sys))
         return err_hint(err_set(err, E_IO, "no space left for the database"), err,
                         "free some disk space, then try again; nothing was changed");
@@ -128,6 +128,7 @@ static void db_close(void *self)
 static int script(struct conn *base, const char *sql, struct err *err)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)base;
+    errno = 0;
     int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
     return rc ? sqlite_fail(c, rc, err) : 0;
 }
@@ -177,6 +178,7 @@ static int connect_to(void *self, bool writer, struct conn **ret, struct err *er
     c->prepared = map_new();
     c->checkpoint_at = CHECKPOINT_FRAMES;
     int mode = writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    errno = 0;
     int rc = sqlite3_open_v2(db->path, &c->db, mode | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc)
         rc = sqlite_fail(c, rc, err);
@@ -239,6 +241,7 @@ static void maintain(struct conn *base)
         return;
     int mode =
         c->wal_frames < RESTART_FRAMES ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
+    errno = 0;
     int rc = sqlite3_wal_checkpoint_v2(c->db, NULL, mode, NULL, NULL);
     if (rc && rc != SQLITE_BUSY)
         sqlite_fail(c, rc, NULL);

@@ -9,6 +9,7 @@
  */
 #include "store/sqlite_int.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -159,6 +160,7 @@ int sqlite_exec(struct conn *base, const char *sql, const struct value *v, size_
     rc = bind(c, p, v, n, false, err);
     if (!rc) {
         int step;
+        errno = 0; /* sqlite_fail reads it */
         while ((step = sqlite3_step(p->st)) == SQLITE_ROW)
             ; /* RETURNING: the rows are not wanted */
         rc = step == SQLITE_DONE ? 0 : sqlite_fail(c, step, err);
@@ -194,6 +196,7 @@ int sqlite_next(struct rows *base, struct err *err)
     struct sqlite_rows *r = (struct sqlite_rows *)base;
     if (r->ended)
         return 0;
+    errno = 0;
     int step = sqlite3_step(r->p->st);
     if (step == SQLITE_ROW)
         return 1;
