@@ -5,6 +5,7 @@
  * The program defines fsync, fdatasync, pread and pwrite itself. The dynamic linker gives its
  * definitions to SQLite too, so both the database and the blobs meet the same disk, and no product
  * code knows about it. */
+#undef _FILE_OFFSET_BITS /* or pread and pread64 would be two definitions of one name */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
