@@ -27,6 +27,7 @@ struct ingest {
     struct step_context *c;
     const char *path;
     enum format format;
+    bool lines;            /* JSON: one object a line */
     bool skip;             /* on_error: skip */
     const json_t *columns; /* declared, may be NULL */
     struct step_table table;
@@ -50,6 +51,7 @@ static int find_format(struct ingest *in, struct err *err)
     for (size_t i = 0; i < LENGTH(formats); i++)
         if (str_ieq(str_from(name), str_from(formats[i].name))) {
             in->format = formats[i].format;
+            in->lines = strcmp(formats[i].name, "json") != 0;
             return 0;
         }
     return err_hint(err_set(err, E_INVALID, "'%s': cannot read the format '%s'", in->path, name),
@@ -316,7 +318,7 @@ static int plan_typed(struct ingest *in, struct duck *d, struct buf *sql, struct
     buf_str(&from, buf_view(&file));
     if (in->format == JSON)
         buf_printf(&from, ", sample_size = -1, format = '%s'%s",
-                   str_ends(str_from(in->path), S(".json")) ? "auto" : "newline_delimited",
+                   in->lines ? "newline_delimited" : "auto",
                    in->skip ? ", ignore_errors = true" : "");
     buf_puts(&from, in->format == PARQUET ? ", hive_partitioning = false)" : ")");
     int rc = in->format == PARQUET
@@ -341,6 +343,49 @@ static int write_table(struct ingest *in, struct duck *d, const char *select, st
     return step_table_keep(in->c, t, err);
 }
 
+static int plan(struct ingest *in, struct duck *d, struct buf *sql, struct err *err)
+{
+    int rc = in->format == CSV ? map_csv(in, sql, err) : plan_typed(in, d, sql, err);
+    if (!rc)
+        rc = step_inputs(in->c, d, (const char *const[]){in->read, NULL}, err);
+    if (!rc && !buf_ok(sql))
+        rc = err_set(err, E_TOOBIG, "%s has too many columns", in->path);
+    return rc ? rc : write_table(in, d, buf_cstr(sql), err);
+}
+
+static int ingest(struct ingest *in, struct err *err)
+{
+    CLEANUP(duck_closep) struct duck *d = NULL;
+    struct buf sql = BUF(16 << 20);
+    int rc = read_options(in, err);
+    if (!rc && !fs_exists(in->path))
+        rc = err_set(err, E_NOTFOUND, "no file '%s'", in->path);
+    if (!rc)
+        rc = step_duck(in->c, &d, err);
+    if (!rc)
+        rc = plan(in, d, &sql, err);
+    buf_free(&sql);
+    return rc;
+}
+
+static void ingest_free(struct ingest *in)
+{
+    csv_report_free(&in->report);
+    step_table_close(&in->table);
+}
+
+int step_ingest_file(struct step_context *c, const json_t *with, int64_t *ret_rows, struct err *err)
+{
+    struct step_context sub = *c; /* the same result, other wishes */
+    sub.with = with;
+    struct ingest in = {.c = &sub};
+    int rc = ingest(&in, err);
+    if (!rc)
+        *ret_rows = in.table.rows;
+    ingest_free(&in);
+    return rc;
+}
+
 static void summarize(struct ingest *in)
 {
     const json_t *schema = json_object_get(in->table.result, "schema");
@@ -357,34 +402,12 @@ static void summarize(struct ingest *in)
     json_object_set_new(in->c->result, "metrics", metrics);
 }
 
-static int ingest(struct ingest *in, struct buf *sql, struct err *err)
-{
-    CLEANUP(duck_closep) struct duck *d = NULL;
-    int rc = read_options(in, err);
-    if (!rc && !fs_exists(in->path))
-        rc = err_set(err, E_NOTFOUND, "no file '%s'", in->path);
-    if (!rc)
-        rc = step_duck(in->c, &d, err);
-    if (!rc && in->format == CSV)
-        rc = map_csv(in, sql, err);
-    else if (!rc)
-        rc = plan_typed(in, d, sql, err);
-    if (!rc)
-        rc = step_inputs(in->c, d, (const char *const[]){in->read, NULL}, err);
-    if (!rc && !buf_ok(sql))
-        rc = err_set(err, E_TOOBIG, "%s has too many columns", in->path);
-    return rc ? rc : write_table(in, d, buf_cstr(sql), err);
-}
-
 int step_ingest(struct step_context *c, struct err *err)
 {
     struct ingest in = {.c = c};
-    struct buf sql = BUF(16 << 20);
-    int rc = ingest(&in, &sql, err);
+    int rc = ingest(&in, err);
     if (!rc)
         summarize(&in);
-    buf_free(&sql);
-    csv_report_free(&in.report);
-    step_table_close(&in.table);
+    ingest_free(&in);
     return rc;
 }

@@ -57,6 +57,46 @@ int step_text(struct step_context *c, const char *key, const char *fallback, con
     return rc;
 }
 
+int step_upstream(const struct step_context *c, const char *step, const json_t **ret,
+                  struct err *err)
+{
+    json_t *all = json_object_get(c->attempt, "upstream"), *result;
+    const char *names[256], *name;
+    size_t n = 0;
+    result = json_object_get(all, step);
+    if (result) {
+        *ret = result;
+        return 0;
+    }
+    json_object_foreach (all, name, result)
+        if (n < LENGTH(names))
+            names[n++] = name;
+    const char *near = str_nearest(str_from(step), names, n);
+    int rc = err_set(err, E_INVALID, "no step '%s' ended before this one", step);
+    return near ? err_hint(rc, err, "did you mean '%s'?", near) : rc;
+}
+
+int step_artifact(struct step_context *c, struct blobs *b, const char *name, const char *file,
+                  struct err *err)
+{
+    char digest[65];
+    int64_t size = 0;
+    int rc = blob_put_file(b, file, digest, &size, err);
+    if (rc)
+        return err_wrap(err, "artifact '%s'", name);
+    json_t *all = json_object_get(c->result, "artifacts");
+    if (!all) {
+        all = json_object();
+        json_object_set_new(c->result, "artifacts", all);
+    }
+    json_t *o = json_object();
+    json_object_set_new(o, "digest", json_string(digest));
+    json_object_set_new(o, "size", json_integer(size));
+    json_object_set_new(o, "file", json_string(file));
+    json_object_set_new(all, name, o);
+    return 0;
+}
+
 int step_check_path(str path, struct err *err)
 {
     str head, rest = path;

@@ -8,6 +8,7 @@
 #include "step/step.h"
 
 #include "data/duck.h"
+#include "store/store.h"
 
 /* The folder tables are written in before they move to the lake; below the current directory. */
 #define STEP_OUT_DIR "out"
@@ -41,6 +42,17 @@ int step_table_write(struct step_context *c, struct duck *d, const char *select,
 /* Moves the file into the table's folder and adds the result: from here it can be published. */
 int step_table_keep(struct step_context *c, struct step_table *t, struct err *err);
 void step_table_closep(struct step_table *t); /* for CLEANUP */
+
+/* What kind: ingest does, with other wishes than the attempt's; adds to result's "datasets". */
+int step_ingest_file(struct step_context *c, const json_t *with, int64_t *ret_rows,
+                     struct err *err);
+
+/* Stores a file as result's artifact `name`. */
+int step_artifact(struct step_context *c, struct blobs *b, const char *name, const char *file,
+                  struct err *err);
+/* The result.json of a step before this one; E_INVALID naming it and what there is. */
+int step_upstream(const struct step_context *c, const char *step, const json_t **ret,
+                  struct err *err);
 
 /* A member of "with" as text that lives as long as the step; fallback when absent. */
 int step_text(struct step_context *c, const char *key, const char *fallback, const char **ret,

@@ -12,9 +12,10 @@
 #include "data/schema.h"
 #include "sys/fs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 enum { SAMPLE_ROWS = 20, STATS_COLUMNS = 200, STATS_TEXT_MAX = 64 };
 
@@ -370,6 +371,8 @@ int step_table_keep(struct step_context *c, struct step_table *t, struct err *er
     const json_t *file = json_array_get(json_object_get(t->result, "files"), 0);
     CLEANUP(freep) char *final = fs_join(dir, json_s(file, "path"));
     int rc = fs_mkdirs(dir, 0700, err);
+    if (!rc && chmod(t->out, 0444) < 0) /* commands get links to it: nobody writes it again */
+        rc = err_errno(err, errno, "protect %s", t->out);
     if (!rc)
         rc = fs_publish(t->out, final, err);
     if (rc)
