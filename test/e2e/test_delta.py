@@ -1,117 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables written by steps, read by delta-rs (the `deltalake` package) and by DuckDB's own eyes.
-
-No server: the steps run through a small driver (test/unit/step/driver.c), which also publishes what
-they wrote as the server would. TENON_STEP_DRIVER names it; else it is looked for in the build.
-"""
+"""Tables written by steps, read by delta-rs (the `deltalake` package)."""
 
 import datetime
 import json
-import os
-import pathlib
+import signal
 import subprocess
+import time
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def find_driver():
-    named = os.environ.get("TENON_STEP_DRIVER")
-    found = [pathlib.Path(named)] if named else sorted(
-        ROOT.glob("build*/test/unit/step/step_driver"))
-    if not found or not found[0].exists():
-        pytest.skip("no step driver: build first")
-    return str(found[0])
-
-
-class Lake:
-    """A data directory, and attempts run in it one after the other."""
-
-    def __init__(self, root):
-        self.data = root / "data"
-        self.root = root
-        self.count = 0
-        self.driver = find_driver()
-        self.data.mkdir()
-
-    def attempt(self, kind, with_, files=None, inputs=None, upstream=None, **more):
-        """Makes the folder of an attempt; files are laid out in work/ as the exporter would."""
-        self.count += 1
-        step = f"s{self.count}"
-        folder = self.root / "runs" / step
-        (folder / "work").mkdir(parents=True)
-        for name, content in (files or {}).items():
-            path = folder / "work" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, pa.Table):
-                pq.write_table(content, path)
-            else:
-                path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        (folder / "attempt.json").write_text(json.dumps({
-            "project": "default", "run": "0" * 32, "step": step, "attempt": 1,
-            "attempt_id": f"{'0' * 32}/{step}/1", "pipeline": "p", "kind": kind,
-            "data_dir": str(self.data), "url": "", "token": "", "with": with_,
-            "inputs": {alias: self.snapshot(*pin) for alias, pin in (inputs or {}).items()},
-            "upstream": upstream or {}, "files": {}, **more}))
-        return folder
-
-    def call(self, *args):
-        return subprocess.run([self.driver, *map(str, args)], capture_output=True, text=True)
-
-    def step(self, *args, **kwargs):
-        """Runs a step that must succeed; its result."""
-        folder = self.attempt(*args, **kwargs)
-        done = self.call("step", folder)
-        assert done.returncode == 0, done.stderr
-        self.said = done.stdout
-        self.folder = folder
-        return json.loads((folder / "result.json").read_text())
-
-    def refused(self, *args, **kwargs):
-        """Runs a step that must fail; its error, after checking that nothing was left behind."""
-        folder = self.attempt(*args, **kwargs)
-        before = sorted(self.data.rglob("*"))
-        done = self.call("step", folder)
-        assert done.returncode != 0
-        assert not (folder / "result.json").exists()
-        assert sorted(self.data.rglob("*")) == before
-        error = json.loads((folder / "error.json").read_text())
-        assert f"error: {error['message']}" in done.stderr
-        return error
-
-    def publish(self, folder=None):
-        done = self.call("publish", folder or self.folder)
-        assert done.returncode == 0, done.stderr
-        return int(done.stdout)
-
-    def ingest(self, name, content, dataset="t", **with_):
-        self.step("ingest", {"path": name, "dataset": dataset, **with_}, {name: content})
-        return self.publish()
-
-    def ingest_error(self, name, content, dataset="t", **with_):
-        return self.refused("ingest", {"path": name, "dataset": dataset, **with_}, {name: content})
-
-    def sql(self, text, inputs, dataset="out", **with_):
-        self.step("sql", {"sql": text, "dataset": dataset, **with_}, inputs=inputs)
-        return self.publish()
-
-    def snapshot(self, name, version=-1):
-        done = self.call("snapshot", self.data, "default", name, version)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def table(self, name, version=None):
-        return DeltaTable(str(self.data / "lake" / "default" / name), version=version)
-
-    def rows(self, name, version=None):
-        return self.table(name, version).to_pyarrow_table().to_pylist()
-
-    def types(self, name):
-        return {f.name: f.type.type for f in self.table(name).schema().fields}
+from lake import Lake
 
 
 @pytest.fixture
@@ -172,6 +71,80 @@ def test_publishing_twice_commits_once(lake):
     assert lake.publish(folder) == 0  # the server died before it recorded version 0
     assert lake.publish() == 1
     assert len(lake.rows("t")) == 2
+
+
+def test_kill_while_ingesting_leaves_no_trace(lake):
+    """kill -9 at many points: the table is the old one or, after publishing, the new one."""
+    lake.ingest("a.csv", "i\n0\n")
+    text = "i\n" + "".join(f"{i}\n" for i in range(200000))
+    ended = 0
+    for n in range(12):
+        folder = lake.attempt("ingest", {"path": "b.csv", "dataset": "t"}, {"b.csv": text})
+        process = subprocess.Popen([lake.driver, "step", folder], stdout=subprocess.DEVNULL)
+        time.sleep(0.04 * n)
+        process.send_signal(signal.SIGKILL)
+        if process.wait() == 0:
+            ended += 1
+        before = lake.table("t").version()
+        if (folder / "result.json").exists():
+            assert lake.publish(folder) == before + 1
+            assert lake.publish(folder) == before + 1
+            assert len(lake.rows("t")) == 200000
+        else:
+            assert len(lake.rows("t")) in (1, 200000)
+            lake.step("ingest", {"path": "b.csv", "dataset": "t"}, {"b.csv": text})
+            assert lake.publish() == before + 1
+            assert len(lake.rows("t")) == 200000
+
+
+def test_writers_at_once_lose_nothing(lake):
+    lake.ingest("a.csv", "i\n0\n")
+    folders = []
+    for i in range(1, 9):
+        lake.step("ingest", {"path": "b.csv", "dataset": "t", "mode": "append"},
+                  {"b.csv": f"i\n{i}\n"})
+        folders.append(lake.folder)
+    publishers = [subprocess.Popen([lake.driver, "publish", f], stdout=subprocess.PIPE, text=True)
+                  for f in folders for _ in range(2)]
+    versions = [p.communicate()[0] for p in publishers]
+    assert sorted(int(v) for v in versions[::2]) == list(range(1, 9))
+    assert versions[::2] == versions[1::2]
+    assert sorted(r["i"] for r in lake.rows("t")) == list(range(9))
+
+
+def test_unknown_reader_features_are_refused(lake):
+    lake.ingest("a.csv", "i\n0\n")
+    log = lake.data / "lake/default/t/_delta_log"
+    (log / f"{1:020}.json").write_text(json.dumps({"protocol": {
+        "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["deletionVectors"],
+        "writerFeatures": ["deletionVectors"]}}) + "\n")
+    done = lake.call("snapshot", lake.data, "default", "t")
+    assert done.returncode != 0 and "reader feature 'deletionVectors'" in done.stderr
+    assert lake.snapshot("t", 0)["version"] == 0
+
+
+@pytest.mark.parametrize("commit, says", [
+    ("{not json}\n", "commit 1, line 1"),
+    ('{"add":{"path":"../../secret.parquet","size":1}}\n', "outside the table's folder"),
+    ('{"add":{"path":"%2e%2e/x.parquet","size":1}}\n', "outside the table's folder"),
+    ('{"add":{"path":"/etc/passwd","size":1}}\n', "outside the table's folder"),
+    ('{"add":{"path":"s3://b/x.parquet","size":1}}\n', "outside the table's folder"),
+])
+def test_damaged_logs_are_told(lake, commit, says):
+    lake.ingest("a.csv", "i\n0\n")
+    (lake.data / "lake/default/t/_delta_log" / f"{1:020}.json").write_text(commit)
+    done = lake.call("snapshot", lake.data, "default", "t")
+    assert done.returncode != 0 and says in done.stderr
+
+
+def test_missing_commits_are_told(lake):
+    for i in range(3):
+        lake.ingest("a.csv", f"i\n{i}\n", mode="append")
+    (lake.data / "lake/default/t/_delta_log" / f"{1:020}.json").unlink()
+    done = lake.call("snapshot", lake.data, "default", "t")
+    assert done.returncode != 0 and "commit 1 is missing" in done.stderr
+    done = lake.call("snapshot", lake.data, "default", "t", 9)
+    assert "no version 9; the latest is 2" in done.stderr
 
 
 def test_other_writers_are_seen(lake):
