@@ -118,7 +118,7 @@ void put_f32(struct buf *b, float v)
         return;
     }
     char text[NUMBER_MAX];
-    for (int digits_wanted = 6; digits_wanted <= 9; digits_wanted++) {
+    for (int digits_wanted = 1; digits_wanted <= 9; digits_wanted++) {
         snprintf(text, sizeof(text), "%.*g", digits_wanted, (double)v);
         if (strtof(text, NULL) == v)
             break;
