@@ -92,10 +92,16 @@ void store_close(struct store *s)
     free(s);
 }
 
+/* A closure may end with what rows_next gave it: minus a code. */
+static int code_of(int rc)
+{
+    return rc < 0 ? -rc : rc;
+}
+
 int store_write(struct store *s, store_fn fn, void *arg, struct err *err)
 {
     int rc = health_check(&s->health, err);
-    return rc ? rc : writer_run(s->writer, fn, arg, err);
+    return rc ? rc : code_of(writer_run(s->writer, fn, arg, err));
 }
 
 int store_read(struct store *s, store_fn fn, void *arg, struct err *err)
@@ -112,7 +118,7 @@ int store_read(struct store *s, store_fn fn, void *arg, struct err *err)
     }
     s->ops->rollback(c);
     readers_give(s->readers, c, s->ops->in_tx(c));
-    return rc;
+    return code_of(rc);
 }
 
 bool store_read_only(struct store *s, char reason[256])

@@ -71,7 +71,7 @@ int tx_exec(struct tx *tx, struct err *err, const char *sql, const char *types, 
 int64_t tx_changes(struct tx *tx); /* rows the last tx_exec touched */
 int tx_query(struct tx *tx, struct rows **ret, struct err *err, const char *sql, const char *types,
              ...);
-/* 1 = a row, 0 = the end, negative = failed (code is in err). */
+/* 1 = a row, 0 = the end, negative = failed: minus the code. */
 int rows_next(struct rows *r, struct err *err);
 int64_t rows_i64(struct rows *r, int column);
 double rows_f64(struct rows *r, int column);
