@@ -77,11 +77,11 @@ export function micros(us: number | null | undefined): string {
     return `${(us / 1e6).toFixed(2)} s`;
 }
 
-/** "just now", "5 minutes ago", then a date. */
+/** "just now", "5m ago", then a date. */
 export function ago(t: number | null | undefined, now: number, lang: Lang): string {
     if (!t) return '–';
     const s = Math.round((now - t) / 1000);
-    const f = new Intl.RelativeTimeFormat(LOCALE[lang], { numeric: 'auto' });
+    const f = new Intl.RelativeTimeFormat(LOCALE[lang], { numeric: 'auto', style: 'narrow' });
     if (s < 10) return lang === 'zh' ? '刚刚' : 'just now';
     if (s < 60) return f.format(-s, 'second');
     if (s < 3600) return f.format(-Math.floor(s / 60), 'minute');

@@ -51,7 +51,7 @@ export const en = {
     'common.metrics': 'Metrics',
     'common.params': 'Parameters',
     'common.lineage': 'Lineage',
-    'common.latest': 'latest',
+    'common.latest': 'Latest',
     'common.optional': 'optional',
     'common.required': 'required',
     'common.request': 'request {id}',

@@ -29,7 +29,7 @@ const WIDTH_MIN = 104;
 const TEXT_MAX = 190;
 const TEXT_AT = 38;
 const SCALE_MIN = 0.35;
-const READABLE = 0.75;
+const READABLE = 0.66;
 const PHONE = 620;
 const SCALE_MAX = 2;
 
