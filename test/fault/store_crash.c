@@ -7,8 +7,8 @@
  * A child writes from several threads. Each write is one transaction: a row, the thread's counter,
  * an event, for some a blob put before; then the child says over a pipe what was acknowledged. The
  * parent kills it, opens the store itself and compares. Some cycles start on an empty directory and
- * are killed within milliseconds, so that they die while it is made; some are killed again before
- * anybody looked. */
+ * are killed within milliseconds, so that they die while it is made; some die while they upgrade
+ * the schema; some are killed again before anybody looked. */
 #include "store/store.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
@@ -41,7 +41,11 @@ static const struct migration steps[] = {
     {1, "CREATE TABLE entries (thread BIGINT NOT NULL, n BIGINT NOT NULL, digest TEXT,"
         " filler TEXT NOT NULL, PRIMARY KEY (thread, n))"},
     {2, "CREATE TABLE counters (thread BIGINT PRIMARY KEY, n BIGINT NOT NULL)"},
+    {3, "CREATE TABLE copies AS SELECT * FROM entries;"
+        "CREATE INDEX copies_by_filler ON copies (filler, n);"},
 };
+
+static size_t step_count = 2; /* the third is the upgrade that some children die in */
 
 static int cycle;
 static char top[64], dir[80];
@@ -129,7 +133,7 @@ static void *write_entries(void *arg)
 
 static int open_store(struct store **ret, struct err *err)
 {
-    struct store_config config = {dir, steps, LENGTH(steps)};
+    struct store_config config = {dir, steps, step_count};
     return store_open(&config, ret, err);
 }
 
@@ -151,6 +155,7 @@ static void child_main(int fd)
 
 static int64_t acknowledged[THREADS]; /* in this directory, by any child so far */
 static int64_t total;
+static int upgrades[2];    /* died before and after the commit */
 static int64_t seen_event; /* events up to here have been compared */
 
 static uint64_t random_state;
@@ -312,8 +317,41 @@ static void look(void)
     store_close(s);
 }
 
+static int count_copies(struct tx *tx, void *arg, struct err *err)
+{
+    CLEANUP(rows_freep) struct rows *r = NULL;
+    int rc = tx_one(tx, &r, err, "SELECT COUNT(*) FROM copies", "");
+    if (!rc)
+        *(int64_t *)arg = rows_i64(r, 0);
+    return rc;
+}
+
+/* Killed while it upgrades: the old program opens it and finds the old schema, or is told by its
+ * version and the new one finds the new schema whole. */
+static void kill_during_upgrade(void)
+{
+    struct store *s;
+    struct err err = {0};
+    int64_t copies = -1;
+    step_count = 3;
+    run_and_kill((int64_t)below(30000) * 1000);
+    step_count = 2;
+    int rc = open_store(&s, &err);
+    bool upgraded = rc == E_CONFLICT;
+    if (upgraded) {
+        step_count = 3;
+        rc = open_store(&s, &err);
+    }
+    CHECK(rc == 0, "open after an upgrade that died: %s", err.msg);
+    rc = store_read(s, count_copies, &copies, &err);
+    CHECK((rc == 0) == upgraded, "a half-made upgrade: %s", err.msg);
+    store_close(s);
+    upgrades[upgraded]++;
+}
+
 static void fresh_directory(void)
 {
+    step_count = 2;
     fs_remove_tree(dir, NULL);
     memset(acknowledged, 0, sizeof(acknowledged));
     seen_event = 0;
@@ -334,15 +372,19 @@ int main(int argc, char **argv)
         bool fresh = cycle % CYCLES_PER_DIRECTORY == 0 || below(5) == 0;
         if (fresh)
             fresh_directory();
-        unsigned most_us = fresh && below(2) ? 8000 : 80000;
-        run_and_kill((int64_t)below(most_us) * 1000);
+        unsigned most_us = fresh && below(2) ? 8000 : 150000;
+        if (!fresh && step_count == 2 && below(8) == 0)
+            kill_during_upgrade();
+        else
+            run_and_kill((int64_t)below(most_us) * 1000);
         if (below(4) == 0 && cycle + 1 < cycles)
             continue; /* killed again before anybody looked */
         look();
         looked++;
     }
     fs_remove_tree(top, NULL);
-    printf("%d kills, %d looks, %lld acknowledged writes, none lost\n", cycles, looked,
-           (long long)total);
+    printf("%d kills, %d looks, %lld acknowledged writes, none lost; upgrades killed before their "
+           "commit: %d, after: %d\n",
+           cycles, looked, (long long)total, upgrades[0], upgrades[1]);
     return total > 0 ? 0 : 1;
 }
