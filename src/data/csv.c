@@ -188,8 +188,8 @@ static int read_header(struct csv *c, struct err *err)
                      row.fields.n, CSV_COLUMNS_MAX);
     for (size_t i = 0; !rc && i < row.fields.n; i++)
         vec_push(&c->columns)->name = field_copy(str_trim(row.fields.p[i].text));
-    c->body = k.at;
-    c->body_line = k.line;
+    c->body = k;
+    c->body.blank = false; /* lines before the header do not matter */
     vec_free(&row.fields);
     return rc ? rc : check_names(c, err);
 }

@@ -209,7 +209,7 @@ static const char *verdict(const struct tally *t)
 int csv_infer(struct csv *c, struct err *err)
 {
     CLEANUP(freep) struct tally *tallies = xcalloc(c->columns.n, sizeof(*tallies));
-    struct csv_cursor k = {.at = c->body, .line = c->body_line};
+    struct csv_cursor k = c->body;
     struct csv_row row = {0};
     (void)err;
     while (csv_next(c, &k, &row)) {
@@ -314,13 +314,13 @@ static int keep(int fd, struct buf *b, str row, bool flush, struct err *err)
 
 int csv_check(const struct csv *c, int keep_fd, struct csv_report *ret, struct err *err)
 {
-    struct csv_cursor k = {.at = c->body, .line = c->body_line};
+    struct csv_cursor k = c->body;
     struct csv_row row = {0};
     struct csv_report r = {0};
     struct buf kept = BUF(8 << 20);
     int rc = 0;
     if (keep_fd >= 0)
-        rc = keep(keep_fd, &kept, str_trim(str_n(c->text.p, c->body)), false, err);
+        rc = keep(keep_fd, &kept, str_trim(str_n(c->text.p, c->body.at)), false, err);
     while (!rc && csv_next(c, &k, &row)) {
         r.rows++;
         if (row_is_good(c, &row, &r) && keep_fd >= 0)

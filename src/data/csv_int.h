@@ -37,20 +37,19 @@ struct csv_column {
     int64_t limit;    /* of whole numbers narrower than 64 bits and of those; 0 = none */
 };
 
-struct csv {
-    const char *file;
-    str text;
-    char delimiter;
-    size_t body; /* where the first row starts */
-    uint64_t body_line;
-    VEC(struct csv_column) columns;
-    VEC(char *) nulls;
-};
-
 struct csv_cursor {
     size_t at;
     uint64_t line;
     bool lf, crlf, blank; /* kinds of line ends seen; blank lines skipped */
+};
+
+struct csv {
+    const char *file;
+    str text;
+    char delimiter;
+    struct csv_cursor body; /* where the first row starts */
+    VEC(struct csv_column) columns;
+    VEC(char *) nulls;
 };
 
 /* The next row that is not blank; false at the end of the text. */
