@@ -11,6 +11,10 @@
 #include <string.h>
 
 #define MODES "overwrite|append"
+#define DESCRIPTION                                                                                \
+    {                                                                                              \
+        "description", ROLE_TEXT, OPTIONAL, NULL, "goes with the dataset"                          \
+    }
 #define REQUIRED true
 #define OPTIONAL false
 
@@ -33,6 +37,7 @@ static const struct kind_key ingest_keys[] = {
     {"columns", ROLE_VALUE, OPTIONAL, NULL, "types of columns: {dep_time: integer}"},
     {"nulls", ROLE_TEXTS, OPTIONAL, NULL, "words that mean no value: [NA, none]"},
     {"mode", ROLE_CHOICE, OPTIONAL, MODES, "default overwrite"},
+    DESCRIPTION,
     {"on_error", ROLE_CHOICE, OPTIONAL, "fail|skip", "rows that do not fit; default fail"},
     {NULL, 0, 0, NULL, NULL},
 };
@@ -42,6 +47,7 @@ static const struct kind_key sql_keys[] = {
     {"sql", ROLE_TEXT, OPTIONAL, NULL, "one SELECT (DuckDB)"},
     {"file", ROLE_FILE, OPTIONAL, NULL, "a file with it"},
     {"dataset", ROLE_DATASET_OUT, REQUIRED, NULL, "where the rows go"},
+    DESCRIPTION,
     {"mode", ROLE_CHOICE, OPTIONAL, MODES, "default overwrite"},
     {NULL, 0, 0, NULL, NULL},
 };

@@ -18,7 +18,7 @@
  * literal ${. The table of kinds (kinds.c) says which keys each kind has and what they mean; it
  * feeds the parser, the errors ("did you mean"), `tenon help pipeline` and the docs.
  *
- * The scheduler is a pure function (sched.h): state + event + time → new state + effects. The
+ * The scheduler is a pure function (scheduler.h): state + event + time → new state + effects. The
  * engine (engine.c) is one thread that feeds it events and carries out effects in an order that
  * makes every crash harmless: the attempt row is committed before the process starts; the outputs
  * of an attempt become visible in the transaction that marks it succeeded; slots are counted from
@@ -63,6 +63,7 @@ struct engine_config {
 
 /* Adopts what still runs and goes on with every unfinished run before it returns. */
 int engine_start(const struct engine_config *config, struct engine **ret, struct err *err);
+unsigned engine_slots(const struct engine *e);
 void engine_set_url(struct engine *e, const char *url); /* where attempts reach the server */
 unsigned engine_slots(const struct engine *e);          /* attempts that may run at once */
 void engine_stop(struct engine *e);                     /* running attempts go on without us */

@@ -10,7 +10,7 @@
 #include "codec/yaml.h"
 #include "pipeline/kinds.h"
 #include "pipeline/pipeline.h"
-#include "pipeline/sched.h"
+#include "pipeline/scheduler.h"
 
 #define VERSION_MADE (-2)   /* by a step of this run if there is one, else the latest */
 #define VERSION_LATEST (-1) /* that exists when the step starts: NAME@latest */

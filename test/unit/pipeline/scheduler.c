@@ -4,7 +4,7 @@
  * that outlive the server, and a server that crashes between any two moves. A history is a seed; a
  * failing one is replayed with  TENON_SEED=n TENON_HISTORIES=1.
  */
-#include "pipeline/sched.h"
+#include "pipeline/scheduler.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -21,8 +21,8 @@
  * on it is skipped; other branches go on. An attempt that was lost (the machine's fault, not the
  * step's) is repeated without costing a retry, SCHED_LOST_MAX times.
  */
-#ifndef TENON_PIPELINE_SCHED_H
-#define TENON_PIPELINE_SCHED_H
+#ifndef TENON_PIPELINE_SCHEDULER_H
+#define TENON_PIPELINE_SCHEDULER_H
 
 #include "base/vec.h"
 

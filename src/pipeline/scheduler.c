@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See sched.h. The graph of a run is kept as two flat arrays (whom a step waits for, who waits for
+ * See scheduler.h. The graph of a run is kept as two flat arrays (whom a step waits for, who waits for
  * it), so a run of 100,000 steps is a handful of allocations. The queue may hold entries whose step
  * was cancelled meanwhile; they are dropped when their turn comes.
  */
-#include "pipeline/sched.h"
+#include "pipeline/scheduler.h"
 
 #include <math.h>
 #include <string.h>
