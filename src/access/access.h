@@ -41,7 +41,7 @@ struct access;
     X(caller, PERM_NONE | PERM_PREDICT)
 
 int access_open(struct store *s, struct loops *loops, const char *data_dir, struct access **ret,
-                struct err *err); /* makes owner.token on first start */
+                struct err *err);    /* makes owner.token on first start */
 void access_close(struct access *a); /* once no door is open any more; NULL is fine */
 struct gate access_gate(struct access *a);
 
