@@ -257,9 +257,13 @@ static int add_mention(struct pipeline_spec *p, struct spec_step *s, const struc
         read_name(p, n, key->role == ROLE_MODEL ? "a model's name" : "a step's name", &m.name, err);
     if (rc)
         return rc;
-    m.next = s->mentions; /* in any order: a step may wait for thousands */
-    s->mentions = arena_alloc(p->arena, sizeof(m));
-    *s->mentions = m;
+    struct spec_mention *new = arena_alloc(p->arena, sizeof(m));
+    *new = m;
+    if (s->last_mention) /* a step may wait for thousands: no walk to the end */
+        s->last_mention->next = new;
+    else
+        s->mentions = new;
+    s->last_mention = new;
     return 0;
 }
 

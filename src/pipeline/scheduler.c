@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See scheduler.h. The graph of a run is kept as two flat arrays (whom a step waits for, who waits for
- * it), so a run of 100,000 steps is a handful of allocations. The queue may hold entries whose step
- * was cancelled meanwhile; they are dropped when their turn comes.
+ * See scheduler.h. The graph of a run is kept as two flat arrays (whom a step waits for, who waits
+ * for it), so a run of 100,000 steps is a handful of allocations. The queue may hold entries whose
+ * step was cancelled meanwhile; they are dropped when their turn comes.
  */
 #include "pipeline/scheduler.h"
 

@@ -48,7 +48,7 @@ struct spec_step {
     const struct kind *kind;
     const struct ynode *node;
     struct spec_input *inputs;
-    struct spec_mention *mentions;
+    struct spec_mention *mentions, *last_mention;
     struct spec_name *makes, *registers, *files;
     bool append;
     struct sched_retry retry;
