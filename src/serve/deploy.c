@@ -114,7 +114,7 @@ static int load_and_publish(struct serve *s, const struct change *c, const json_
     model_unref(e->loaded);
     e->loaded = m;
     e->state = STATE_READY;
-    table_put(s, e);
+    roster_put(s, e);
     return 0;
 }
 
@@ -142,7 +142,7 @@ int serve_remove(struct serve *s, const char *project, const char *endpoint, str
     pthread_mutex_lock(&s->deploy);
     int rc = store_write(s->store, delete_row, &c, err);
     if (!rc)
-        table_remove(s, project, endpoint);
+        roster_remove(s, project, endpoint);
     pthread_mutex_unlock(&s->deploy);
     return rc;
 }
@@ -159,7 +159,7 @@ static void load_one(struct serve *s, struct endpoint *e)
         log_error("endpoint_failed", "endpoint=%s model=%s version=%lld error=\"%s\"", e->name,
                   e->model_name, (long long)e->version, e->reason.msg);
     json_decref(w.row);
-    table_put(s, e);
+    roster_put(s, e);
 }
 
 static struct endpoint *next_loading(struct serve *s)
@@ -169,7 +169,7 @@ static struct endpoint *next_loading(struct serve *s)
     void *value;
     str key;
     pthread_mutex_lock(&s->change);
-    const struct table *t = atomic_load(&s->table);
+    const struct roster *t = atomic_load(&s->roster);
     while (!found && map_next(t->by_key, &cursor, &key, &value))
         if (((struct endpoint *)value)->state == STATE_LOADING)
             found = endpoint_copy(value);

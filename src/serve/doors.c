@@ -9,7 +9,7 @@
 
 enum { NAMES_MAX = 256 };
 
-static int not_found(const struct table *t, const struct request *rq, str name, struct err *err)
+static int not_found(const struct roster *t, const struct request *rq, str name, struct err *err)
 {
     const char *names[NAMES_MAX];
     size_t n = 0, cursor = 0;
@@ -40,9 +40,9 @@ static int check_version(const struct endpoint *e, const struct request *rq, str
 static int find(struct serve *s, const struct request *rq, const struct endpoint **ret,
                 struct err *err)
 {
-    const struct table *t = atomic_load_explicit(&s->table, memory_order_acquire);
+    const struct roster *t = atomic_load_explicit(&s->roster, memory_order_acquire);
     str name = request_param(rq, "name");
-    const struct endpoint *e = table_find(t, str_from(rq->who.project), name);
+    const struct endpoint *e = roster_find(t, str_from(rq->who.project), name);
     if (!e)
         return not_found(t, rq, name, err);
     int rc = check_version(e, rq, err);

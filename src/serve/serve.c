@@ -54,7 +54,7 @@ static int read_rows(struct tx *tx, void *arg, struct err *err)
         e->version = rows_i64(r, 3);
         e->state = STATE_LOADING;
         e->tallies = tallies_new(loops_count(s->loops));
-        table_put(s, e);
+        roster_put(s, e);
         rc = 0;
     }
     return rc < 0 ? (err && err->code ? (int)err->code : E_INTERNAL) : rc;
@@ -67,7 +67,7 @@ int serve_open(struct store *store, struct loops *loops, struct serve **ret, str
     s->loops = loops;
     pthread_mutex_init(&s->change, NULL);
     pthread_mutex_init(&s->deploy, NULL);
-    atomic_init(&s->table, table_new());
+    atomic_init(&s->roster, roster_new());
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int rc = pool_new("instance", (unsigned)MAX(cores, 1), INSTANCE_QUEUE, &s->instances, err);
     if (!rc)
@@ -119,7 +119,7 @@ void serve_close(struct serve *s)
         pool_free(s->instances);
         loops_barrier(s->loops); /* what flew has landed, tables retired are freed */
     }
-    table_free(atomic_load(&s->table));
+    roster_free(atomic_load(&s->roster));
     ort_close(atomic_load(&s->ort));
     pthread_mutex_destroy(&s->change);
     pthread_mutex_destroy(&s->deploy);
@@ -157,7 +157,7 @@ int serve_list(struct serve *s, const char *project, json_t **ret, struct err *e
     void *value;
     str key;
     pthread_mutex_lock(&s->change);
-    const struct table *t = atomic_load(&s->table);
+    const struct roster *t = atomic_load(&s->roster);
     while (map_next(t->by_key, &cursor, &key, &value)) {
         const struct endpoint *e = value;
         if (!strcmp(e->project, project))

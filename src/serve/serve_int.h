@@ -4,7 +4,7 @@
  *
  *   serve.c    opening, closing, the list: control threads
  *   deploy.c   a version becomes an endpoint's: control threads
- *   table.c    the published set of endpoints
+ *   roster.c   the published set of endpoints
  *   load.c     a version's bytes become a loaded, measured model
  *   lane.c     requests of one model on one loop become batches
  *   doors.c    the handlers on loops
@@ -83,7 +83,7 @@ struct endpoint {
 };
 
 /* The published set. Immutable once published; every change makes another. */
-struct table {
+struct roster {
     struct map *by_key; /* "project/name" to struct endpoint */
     unsigned loading;
 };
@@ -92,7 +92,7 @@ struct serve {
     struct store *store;
     struct loops *loops;
     struct pool *instances;
-    _Atomic(struct table *) table;
+    _Atomic(struct roster *) roster;
     atomic_uint loading;    /* endpoints of the table that are not loaded yet */
     pthread_mutex_t change; /* held while the table is replaced */
     pthread_mutex_t deploy; /* held while a version is loaded: one at a time */
@@ -104,13 +104,13 @@ struct serve {
 
 struct endpoint *endpoint_copy(const struct endpoint *e); /* shares model and tallies */
 void endpoint_free(struct endpoint *e);
-struct table *table_new(void);
-void table_free(struct table *t);
-struct endpoint *table_find(const struct table *t, str project, str name);
+struct roster *roster_new(void);
+void roster_free(struct roster *t);
+struct endpoint *roster_find(const struct roster *t, str project, str name);
 
 /* Publishes the table with e in the place of what had its name (takes e), or without the name. */
-void table_put(struct serve *s, struct endpoint *e);
-void table_remove(struct serve *s, const char *project, const char *name);
+void roster_put(struct serve *s, struct endpoint *e);
+void roster_remove(struct serve *s, const char *project, const char *name);
 
 /* Control threads may hold endpoints of the table only as copies. NULL if there is none. */
 struct endpoint *endpoint_get(struct serve *s, const char *project, const char *name);

@@ -55,9 +55,9 @@ void endpoint_free(struct endpoint *e)
     free(e);
 }
 
-struct table *table_new(void)
+struct roster *roster_new(void)
 {
-    struct table *t = xcalloc(1, sizeof(*t));
+    struct roster *t = xcalloc(1, sizeof(*t));
     t->by_key = map_new();
     return t;
 }
@@ -67,7 +67,7 @@ static void free_endpoint(void *e)
     endpoint_free(e);
 }
 
-void table_free(struct table *t)
+void roster_free(struct roster *t)
 {
     if (!t)
         return;
@@ -75,9 +75,9 @@ void table_free(struct table *t)
     free(t);
 }
 
-static void free_table(void *t)
+static void free_roster(void *t)
 {
-    table_free(t);
+    roster_free(t);
 }
 
 enum { KEY_MAX = 260 }; /* two names of at most 128 */
@@ -92,13 +92,13 @@ static str key_of(char key[KEY_MAX], str project, str name)
     return str_n(key, project.n + 1 + name.n);
 }
 
-struct endpoint *table_find(const struct table *t, str project, str name)
+struct endpoint *roster_find(const struct roster *t, str project, str name)
 {
     char key[KEY_MAX];
     return map_get(t->by_key, key_of(key, project, name));
 }
 
-static void add(struct table *t, struct endpoint *e)
+static void add(struct roster *t, struct endpoint *e)
 {
     char key[KEY_MAX];
     t->loading += e->state == STATE_LOADING;
@@ -106,9 +106,9 @@ static void add(struct table *t, struct endpoint *e)
 }
 
 /* A copy of the published table but for one name. Under the change lock. */
-static struct table *without(struct serve *s, const char *project, const char *name)
+static struct roster *without(struct serve *s, const char *project, const char *name)
 {
-    struct table *old = atomic_load(&s->table), *t = table_new();
+    struct roster *old = atomic_load(&s->roster), *t = roster_new();
     size_t cursor = 0;
     void *value;
     str key;
@@ -120,23 +120,23 @@ static struct table *without(struct serve *s, const char *project, const char *n
     return t;
 }
 
-static void publish(struct serve *s, struct table *t)
+static void publish(struct serve *s, struct roster *t)
 {
-    struct table *old = atomic_exchange(&s->table, t);
+    struct roster *old = atomic_exchange(&s->roster, t);
     atomic_store(&s->loading, t->loading);
-    loops_retire(s->loops, free_table, old);
+    loops_retire(s->loops, free_roster, old);
 }
 
-void table_put(struct serve *s, struct endpoint *e)
+void roster_put(struct serve *s, struct endpoint *e)
 {
     pthread_mutex_lock(&s->change);
-    struct table *t = without(s, e->project, e->name);
+    struct roster *t = without(s, e->project, e->name);
     add(t, e);
     publish(s, t);
     pthread_mutex_unlock(&s->change);
 }
 
-void table_remove(struct serve *s, const char *project, const char *name)
+void roster_remove(struct serve *s, const char *project, const char *name)
 {
     pthread_mutex_lock(&s->change);
     publish(s, without(s, project, name));
@@ -146,8 +146,8 @@ void table_remove(struct serve *s, const char *project, const char *name)
 struct endpoint *endpoint_get(struct serve *s, const char *project, const char *name)
 {
     pthread_mutex_lock(&s->change);
-    struct table *t = atomic_load(&s->table);
-    const struct endpoint *e = table_find(t, str_from(project), str_from(name));
+    struct roster *t = atomic_load(&s->roster);
+    const struct endpoint *e = roster_find(t, str_from(project), str_from(name));
     struct endpoint *copy = e ? endpoint_copy(e) : NULL;
     pthread_mutex_unlock(&s->change);
     return copy;
