@@ -141,7 +141,7 @@ int trained_verify(const struct trained *t, struct ort *ort, const struct table 
     str file = trained_onnx(t);
     struct session *s;
     size_t width = 0;
-    double worst = 0;
+    double worst = 0, scale = 1;
     CLEANUP(freep) float *ours = NULL;
     int rc = session_open(ort, file.p, file.n, 0, &s, err);
     if (rc)
@@ -156,8 +156,9 @@ int trained_verify(const struct trained *t, struct ort *ort, const struct table 
         return rc;
     for (size_t i = 0; i < rows * (width - skip); i++) {
         double a = (double)(skip ? ours[2 * i + 1] : ours[i]), b = (double)theirs[i];
-        worst = fmax(worst, fabs(a - b) / fmax(1, fabs(b)));
+        worst = fmax(worst, fabs(a - b));
+        scale = fmax(scale, fabs(b));
     }
-    *ret = worst;
+    *ret = worst / scale;
     return 0;
 }

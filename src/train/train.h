@@ -160,7 +160,8 @@ int trained_predict(const struct trained *t, const struct table *table, size_t r
                     struct err *err);
 
 /* The largest difference between the ONNX file's and the booster's predictions on the first rows of
- * a table, relative to the prediction where that is above 1. */
+ * a table, relative to the largest prediction where that is above 1: both add float32 leaves to the
+ * target's mean, so a prediction near zero is no more exact than one far from it. */
 int trained_verify(const struct trained *t, struct ort *ort, const struct table *table, size_t rows,
                    double *ret, struct err *err);
 
