@@ -32,9 +32,9 @@ static void publish(struct access *a)
     struct table *fresh = table_build(a->live.p, a->live.n);
     struct table *old = atomic_exchange_explicit(&a->table, fresh, memory_order_acq_rel);
     if (old && a->loops)
-        loops_retire(a->loops, table_free, old);
+        loops_retire(a->loops, token_table_free, old);
     else
-        table_free(old);
+        token_table_free(old);
 }
 
 /* A token may be listed and revoked by another as soon as it is committed, before the thread that
@@ -144,7 +144,7 @@ void access_close(struct access *a)
 {
     if (!a)
         return;
-    table_free(atomic_load(&a->table));
+    token_table_free(atomic_load(&a->table));
     vec_free(&a->live);
     vec_free(&a->gone);
     pthread_mutex_destroy(&a->change);

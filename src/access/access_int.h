@@ -23,9 +23,9 @@ struct token {
 /* Every token that may be presented now. Immutable once built; table.c. */
 struct table;
 struct table *table_build(const struct token *tokens, size_t n);
-void table_free(void *table);
+void token_table_free(void *table);
 /* NULL if there is none. Constant time in what the stored hashes are. */
-const struct token *table_find(const struct table *t, const uint8_t hash[HASH_SIZE]);
+const struct token *token_table_find(const struct table *t, const uint8_t hash[HASH_SIZE]);
 
 struct access {
     struct store *store;

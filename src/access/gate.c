@@ -51,7 +51,7 @@ static const struct token *find(const struct access *a, str secret, bool session
     if (secret.n >= TOKEN_MAX || !str_starts(secret, S(PREFIX)))
         return NULL;
     access_hash(secret, hash);
-    const struct token *it = table_find(t, hash);
+    const struct token *it = token_table_find(t, hash);
     bool fits = it && it->session == session;
     return fits && (!it->expires_at || it->expires_at > clock_ms()) ? it : NULL;
 }

@@ -41,12 +41,12 @@ struct table *table_build(const struct token *tokens, size_t n)
     return t;
 }
 
-void table_free(void *table)
+void token_table_free(void *table)
 {
     free(table);
 }
 
-const struct token *table_find(const struct table *t, const uint8_t hash[HASH_SIZE])
+const struct token *token_table_find(const struct table *t, const uint8_t hash[HASH_SIZE])
 {
     for (size_t at = slot_of(t, hash); t->slots[at]; at = (at + 1) & t->mask) {
         const struct token *it = &t->tokens[t->slots[at] - 1];
