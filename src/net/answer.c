@@ -253,7 +253,13 @@ void answer_fill(struct exchange *x)
         fill_from_file(x);
     else
         fill_from_stream(x);
+}
+
+void answer_filled(struct exchange *x)
+{
     x->piece_ready = x->piece.n > 0 || x->last_piece;
+    if (x->source == FROM_STREAM && x->nl->draining)
+        x->cancelled = true;
 }
 
 static void wait_for(struct exchange *x, int ms)
@@ -281,6 +287,7 @@ static void filled(struct exchange *x)
         conn_close(x->conn); /* the length was promised: a broken connection is all we can say */
         return;
     }
+    answer_filled(x);
     if (x->cancelled)
         finish_early(x);
     else if (x->piece_ready)

@@ -25,8 +25,10 @@ static int open_spool(const char *dir, int *ret, struct err *err)
         if (fd >= 0)
             unlink(path);
     }
-    if (fd < 0)
-        return err_errno(err, errno, "cannot make a temporary file in %s", dir);
+    if (fd < 0) { /* ours, whatever errno says; and clients need not know the folder */
+        err_errno(err, errno, "cannot make a temporary file for the body");
+        return err->code = E_IO;
+    }
     *ret = fd;
     return 0;
 }

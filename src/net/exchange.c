@@ -248,10 +248,13 @@ static void run_handler(struct exchange *x)
 
 static void handler_ran(struct exchange *x)
 {
-    if (x->rc)
+    if (x->rc) {
         fail(x, &x->err);
-    else
-        finish(x);
+        return;
+    }
+    if (x->source > FROM_CONSTANT)
+        answer_filled(x);
+    finish(x);
 }
 
 void exchange_run(struct exchange *x)

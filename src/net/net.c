@@ -238,7 +238,7 @@ static int bind_all(struct net *n, struct err *err)
     return rc;
 }
 
-/* Calls fn on every loop and waits until all have returned. */
+/* Calls fn on every loop that runs and waits until all have returned. */
 struct meeting {
     sem_t done;
     void (*fn)(struct net_loop *nl);
@@ -255,10 +255,11 @@ static void attend(struct loop *l, void *arg)
 static void on_all_loops(struct net *n, void (*fn)(struct net_loop *nl))
 {
     struct meeting m = {.fn = fn, .net = n};
+    unsigned coming = 0; /* a loop that has been stopped does not */
     sem_init(&m.done, 0, 0);
     for (unsigned i = 0; i < n->loop_count; i++)
-        loop_post(n->loop[i].loop, attend, &m);
-    for (unsigned i = 0; i < n->loop_count; i++)
+        coming += loop_post(n->loop[i].loop, attend, &m);
+    for (unsigned i = 0; i < coming; i++)
         while (sem_wait(&m.done))
             ;
     sem_destroy(&m.done);

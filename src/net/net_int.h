@@ -231,8 +231,9 @@ struct exchange {
     /* the answer */
     enum source source;
     str constant;
-    struct buf piece;                    /* of a file or stream, ready to be sent */
-    bool piece_ready, last_piece;
+    struct buf piece;                    /* of a file or stream; the pool's while busy, */
+    bool last_piece;                     /* like this */
+    bool piece_ready;                    /* ... and the proto's once this is set */
     int file_fd;
     int64_t file_at, file_left;
     const struct stream_ops *stream;
@@ -281,7 +282,8 @@ bool answer_bodyless(const struct exchange *x);  /* HEAD, 204, 304 */
 void answer_next(struct exchange *x);  /* asks for the next piece of a file or stream */
 void answer_cancel(struct exchange *x); /* ends a stream early (drain) */
 void answer_close(struct exchange *x);  /* closes file and stream; loop or net_free */
-void answer_fill(struct exchange *x);   /* pool: the first piece */
+void answer_fill(struct exchange *x);   /* pool: makes a piece */
+void answer_filled(struct exchange *x); /* loop, afterwards: it is ready */
 void answer_due(struct net_loop *nl);   /* looks for streams whose time has come */
 void answer_woken(struct net_loop *nl);
 

@@ -213,16 +213,18 @@ struct loop *loops_get(struct loops *all, unsigned i)
     return &all->loop[i];
 }
 
-void loop_post(struct loop *l, void (*fn)(struct loop *l, void *arg), void *arg)
+bool loop_post(struct loop *l, void (*fn)(struct loop *l, void *arg), void *arg)
 {
     pthread_mutex_lock(&l->lock);
-    if (!l->stopping) {
+    bool open = !l->stopping;
+    if (open) {
         *vec_push(&l->posted) = (struct call){.fn = fn, .arg = arg};
         /* Under the lock: after loops_stop the handle may be closed already. */
         if (l->posted.n == 1)
             uv_async_send(&l->async);
     }
     pthread_mutex_unlock(&l->lock);
+    return open;
 }
 
 uv_loop_t *loop_uv(struct loop *l)

@@ -26,8 +26,8 @@ void loops_free(struct loops *l);
 unsigned loops_count(const struct loops *l);
 struct loop *loops_get(struct loops *l, unsigned i);
 
-/* Any thread. fn runs on the loop's thread, in posting order. After loops_stop: dropped. */
-void loop_post(struct loop *l, void (*fn)(struct loop *l, void *arg), void *arg);
+/* Any thread. fn runs on the loop's thread, in posting order. After loops_stop: dropped, false. */
+bool loop_post(struct loop *l, void (*fn)(struct loop *l, void *arg), void *arg);
 uv_loop_t *loop_uv(struct loop *l); /* for handles owned by code running on this loop */
 unsigned loop_index(const struct loop *l);
 /* Loop thread. fn runs once at the end of the current turn, after all I/O callbacks of it and

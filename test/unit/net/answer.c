@@ -59,7 +59,8 @@ static void files_arrive_whole(void **state)
         check_bytes(&a, 0, FILE_SIZE);
         assert_string_equal(field(&a, "ETag", text, sizeof(text)), "\"v1\"");
         assert_string_equal(field(&a, "Accept-Ranges", text, sizeof(text)), "bytes");
-        assert_non_null(strstr(field(&a, "Content-Security-Policy", text, sizeof(text)), "sandbox"));
+        assert_non_null(
+            strstr(field(&a, "Content-Security-Policy", text, sizeof(text)), "sandbox"));
         answer_free(&a);
     }
     close(fd);

@@ -122,7 +122,8 @@ static void endless_trailers_are_refused(void **state)
 {
     (void)state;
     struct buf b = BUF(8 << 20);
-    buf_puts(&b, "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
+    buf_puts(&b,
+             "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
     for (int i = 0; i < 20000; i++)
         buf_puts(&b, "X: y1\r\n");
     buf_puts(&b, "\r\n");
@@ -146,7 +147,8 @@ static void expect_continue_is_answered_when_the_body_is_wanted(void **state)
             "Content-Length: 9999999\r\n\r\n");
     expect_next(fd, 413, NULL); /* no invitation */
     close(fd);
-    expect(server, "POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\nContent-Length: 5\r\n\r\n",
+    expect(server,
+           "POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\nContent-Length: 5\r\n\r\n",
            417, "100-continue");
 }
 
@@ -204,7 +206,6 @@ static void uploads_may_be_chunked_and_are_bounded(void **state)
     expect(server, "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 67108865\r\n\r\n",
            413, "67108864");
 }
-
 
 static void json_is_asked_for_by_name(void **state)
 {

@@ -113,7 +113,8 @@ static void a_long_pipeline_is_answered_in_full(void **state)
     for (int i = 0; i < 1000; i++) {
         buf_puts(&b, i % 100 == 7 ? GET("/block/x") : i % 50 == 3 ? GET("/late") : GET("/fast"));
         if (i % 10 == 0)
-            buf_puts(&b, "POST /fastecho HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc");
+            buf_puts(&b,
+                     "POST /fastecho HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc");
     }
     say_n(fd, b.p, b.n);
     for (int i = 0; i < 1000; i++) {
@@ -139,8 +140,9 @@ static void requests_of_one_turn_form_one_tick(void **state)
 static void requests_may_come_byte_by_byte(void **state)
 {
     (void)state;
-    static const char text[] = "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
-                               "chunked\r\nX-A: b\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\n";
+    static const char text[] =
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+        "chunked\r\nX-A: b\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\n";
     int fd = dial(server);
     for (size_t i = 0; i < sizeof(text) - 1; i++) {
         say_n(fd, text + i, 1);
@@ -184,9 +186,11 @@ static void smuggling_is_refused_and_ends_the_connection(void **state)
         "5\r\n\r\nabcde",
         "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nContent-Length: "
         "4\r\n\r\nabcd",
-        "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, "
+        "chunked\r\n\r\n0\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+        "chunked\r\nTransfer-Encoding: "
         "chunked\r\n\r\n0\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: +4\r\n\r\nabcd",
@@ -280,8 +284,13 @@ static void clients_that_leave_do_no_harm(void **state)
 {
     (void)state;
     static const char *const stories[] = {
-        GET("/late"), GET("/block/q"), GET("/file"), GET("/flood"), GET("/big?n=9000000"),
-        "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc", "GET /fa"};
+        GET("/late"),
+        GET("/block/q"),
+        GET("/file"),
+        GET("/flood"),
+        GET("/big?n=9000000"),
+        "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc",
+        "GET /fa"};
     for (size_t i = 0; i < LENGTH(stories) * 4; i++) {
         int fd = dial(server);
         say(fd, stories[i % LENGTH(stories)]);

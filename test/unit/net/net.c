@@ -231,8 +231,12 @@ static void stopping_in_the_middle_of_everything_is_clean(void **state)
 {
     (void)state;
     static const char *const stories[] = {
-        GET("/late"), GET("/events"), GET("/file"), GET("/flood"), GET("/big?n=9000000"),
-        "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\nabc", "GET /fa"};
+        GET("/events"),
+        GET("/file"),
+        GET("/flood"),
+        GET("/big?n=9000000"),
+        "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\nabc",
+        "GET /fa"};
     for (int round = 0; round < 5; round++) {
         struct server *s = server_start(NULL, 0);
         int fds[LENGTH(stories)];

@@ -36,13 +36,22 @@ static void expect_get(const char *path, const char *fields, int status, const c
 static void only_our_own_names_are_hosts(void **state)
 {
     (void)state;
-    static const char *const ours[] = {"localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:8700",
-                                       "[::1]",     "[::1]:8700",  "tenon.example",
-                                       "Tenon.Example:443"};
-    static const char *const foreign[] = {
-        "evil.example", "localhost.evil.example", "evil.example:8700", "127.0.0.1.evil.example",
-        "localhost:80@evil", "localhost:x", "localhost:99999", "[::1", "::1", "127.1", "0.0.0.0",
-        "localhost evil", "localhost,evil"};
+    static const char *const ours[] = {
+        "localhost", "LOCALHOST:1", "127.0.0.1",     "127.0.0.1:8700",
+        "[::1]",     "[::1]:8700",  "tenon.example", "Tenon.Example:443"};
+    static const char *const foreign[] = {"evil.example",
+                                          "localhost.evil.example",
+                                          "evil.example:8700",
+                                          "127.0.0.1.evil.example",
+                                          "localhost:80@evil",
+                                          "localhost:x",
+                                          "localhost:99999",
+                                          "[::1",
+                                          "::1",
+                                          "127.1",
+                                          "0.0.0.0",
+                                          "localhost evil",
+                                          "localhost,evil"};
     char field_line[128];
     for (size_t i = 0; i < LENGTH(ours); i++) {
         snprintf(field_line, sizeof(field_line), "Host: %s\r\n", ours[i]);
@@ -168,12 +177,25 @@ static void errors_have_our_shape_or_the_doors(void **state)
 static void hostile_paths_are_refused_before_any_handler(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "/files/../../etc/passwd", "/files/%2e%2e/x",    "/files/a/%2E%2e%2fb", "/files/a\\b",
-        "/files/a%5cb",            "/files/a%00b",       "/files/a%0ab",        "/files/a%1b%5b31m",
-        "/files/a%7fb",            "/files/a%zz",        "/files/a%2",          "/files/%",
-        "/files/a//b",             "/files//etc/passwd", "/files/a/",           "/files/%ff",
-        "/files/x;/../y",          "/../fast",           "/./fast"};
+    static const char *const bad[] = {"/files/../../etc/passwd",
+                                      "/files/%2e%2e/x",
+                                      "/files/a/%2E%2e%2fb",
+                                      "/files/a\\b",
+                                      "/files/a%5cb",
+                                      "/files/a%00b",
+                                      "/files/a%0ab",
+                                      "/files/a%1b%5b31m",
+                                      "/files/a%7fb",
+                                      "/files/a%zz",
+                                      "/files/a%2",
+                                      "/files/%",
+                                      "/files/a//b",
+                                      "/files//etc/passwd",
+                                      "/files/a/",
+                                      "/files/%ff",
+                                      "/files/x;/../y",
+                                      "/../fast",
+                                      "/./fast"};
     char fields[] = "Host: localhost\r\n";
     for (size_t i = 0; i < LENGTH(bad); i++)
         expect_get(bad[i], fields, 400, "invalid");

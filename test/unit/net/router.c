@@ -13,7 +13,10 @@ static int handler(struct request *rq, void *ctx, struct err *err)
     return 0;
 }
 
-#define ROUTE(method, pattern) {method, pattern, ROUTE_FAST, PERM_NONE, 0, handler, NULL, "", NULL}
+#define ROUTE(method, pattern)                                                                     \
+    {                                                                                              \
+        method, pattern, ROUTE_FAST, PERM_NONE, 0, handler, NULL, "", NULL                         \
+    }
 
 static const struct route routes[] = {
     ROUTE("GET", "/"),

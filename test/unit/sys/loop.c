@@ -164,7 +164,7 @@ static void posts_after_stop_are_dropped_but_retired_values_are_freed(void **sta
     loops_stop(all);
     struct trace t = {0};
     struct step s = {&t, 1};
-    loop_post(loops_get(all, 0), note, &s);
+    assert_false(loop_post(loops_get(all, 0), note, &s));
     loops_retire(all, count_free, &freed);
     loops_free(all);
     assert_int_equal(freed, 2);
