@@ -1,7 +1,5 @@
 # Tenon's doors for people; Meson and Ninja do the work. `make help` lists them.
 PREFIX ?= /usr/local
-MESON = meson setup --reconfigure
-SANITIZE = address,undefined
 
 .PHONY: deps build demo test test-long bench lint fmt asan tsan fuzz install clean help
 
@@ -12,7 +10,7 @@ deps: ## what a build needs: Debian packages, DuckDB, ONNX Runtime, the console'
 	@tools/deps
 
 build: deps ## build/tenon
-	@tools/setup build
+	@[ -f build/build.ninja ] || meson setup build -Dtests=false
 	@ninja -C build tenon
 
 demo: ## everything, from nothing: dependencies, build, server, New York's flights, predictions
