@@ -36,8 +36,9 @@ static int find_model(const struct step_context *c, const json_t **ret, struct e
     if (!json_object_get(json_object_get(result, "artifacts"), "model"))
         return err_set(err, E_INVALID, "step '%.*s' made no model", STR(step));
     if (!json_object_get(json_object_get(result, "signature"), "task"))
-        return err_hint(err_set(err, E_INVALID, "the model of step '%.*s' has no signature with a "
-                                                "task",
+        return err_hint(err_set(err, E_INVALID,
+                                "the model of step '%.*s' has no signature with a "
+                                "task",
                                 STR(step)),
                         err, "evaluate takes models of train steps");
     *ret = result;
@@ -92,7 +93,7 @@ static int read_table(struct step_context *c, const struct request *r, struct ta
     const json_t *input;
     enum task unused;
     size_t i;
-    json_array_foreach(json_object_get(r->signature, "inputs"), i, input)
+    json_array_foreach (json_object_get(r->signature, "inputs"), i, input)
         json_array_append(names, json_object_get(input, "name"));
     int rc = step_duck(c, &duck, err);
     if (!rc)
@@ -113,14 +114,15 @@ static int read_labels(const struct request *r, const struct table *t, uint32_t 
     for (size_t row = 0; row < rows; row++) {
         str truth = table_text_at(t, target, row);
         bool known = false;
-        json_array_foreach(classes, i, class) {
+        json_array_foreach (classes, i, class) {
             known = str_is(truth, json_string_value(class));
             if (known)
                 break;
         }
         if (!known)
-            return err_set(err, E_INVALID, "the target '%s' has the class '%.*s', which the model "
-                                           "has never seen",
+            return err_set(err, E_INVALID,
+                           "the target '%s' has the class '%.*s', which the model "
+                           "has never seen",
                            r->target, STR(truth));
         ret[row] = (uint32_t)i;
     }
@@ -154,8 +156,8 @@ static json_t *regression(const struct table *t, const float *values)
 
 static void summarize(struct step_context *c, const json_t *m)
 {
-    static const char *const shown[] = {"auc", "accuracy", "logloss", "macro_f1", "rmse", "mae",
-                                        "r2"};
+    static const char *const shown[] = {"auc",  "accuracy", "logloss", "macro_f1",
+                                        "rmse", "mae",      "r2"};
     struct buf line = BUF(256);
     for (size_t i = 0; i < LENGTH(shown); i++) {
         const json_t *v = json_object_get(m, shown[i]);

@@ -156,8 +156,8 @@ static int verify(const struct trained *t, const struct table *table, json_t *me
     double difference = 0;
     int rc = ort_open(&ort, err);
     if (!rc) {
-        rc = trained_verify(t, ort, table, MIN(table_rows(table), (size_t)VERIFY_ROWS),
-                            &difference, err);
+        rc = trained_verify(t, ort, table, MIN(table_rows(table), (size_t)VERIFY_ROWS), &difference,
+                            err);
         ort_close(ort);
     }
     if (rc)
@@ -170,8 +170,7 @@ static int verify(const struct trained *t, const struct table *table, json_t *me
     return 0;
 }
 
-static json_t *params_json(const struct request *r, const json_t *features,
-                           const struct trained *t)
+static json_t *params_json(const struct request *r, const json_t *features, const struct trained *t)
 {
     json_t *j = train_params_json(&r->params);
     json_object_set_new(j, "input", json_strn(r->input));
@@ -191,7 +190,7 @@ static void summarize(struct step_context *c, const struct trained *t)
     struct buf best = BUF(256);
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)m, key, value) {
+    json_object_foreach ((json_t *)(uintptr_t)m, key, value) {
         if (str_starts(str_from(key), str_from(prefix)))
             buf_printf(&best, ", validation %s %.4g", key + strlen(prefix),
                        json_number_value(value));
@@ -228,8 +227,7 @@ int step_train(struct step_context *c, struct err *err)
     if ((rc = verify(t, table, metrics, err)) || (rc = put_artifacts(c, t, err)))
         return rc;
     json_object_set(c->result, "metrics", metrics);
-    json_object_set_new(c->result, "params",
-                        params_json(&r, features, t));
+    json_object_set_new(c->result, "params", params_json(&r, features, t));
     json_object_set_new(c->result, "signature", json_deep_copy(trained_signature(t)));
     summarize(c, t);
     return 0;

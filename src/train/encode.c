@@ -154,8 +154,8 @@ static void rank(const struct column *c, const struct tally *t, enum task task, 
     for (size_t k = 0; k < t->n; k++) {
         if (t->rows[k] == 0)
             continue; /* seen in validation rows alone: as good as unseen */
-        order[f->n++] = (struct ranked){dot(t->sums + k * t->width, axis, t->width), t->rows[k],
-                                        c->texts.p[k]};
+        order[f->n++] =
+            (struct ranked){dot(t->sums + k * t->width, axis, t->width), t->rows[k], c->texts.p[k]};
     }
     qsort(order, f->n, sizeof(*order), by_score);
     f->categories = arena_alloc(a, MAX(f->n, 1) * sizeof(*f->categories));
@@ -229,8 +229,7 @@ int features_encode(const struct features *f, const struct table *t, const size_
         if ((c->kind == COLUMN_CATEGORY) != (f->p[i].kind == COLUMN_CATEGORY))
             return err_set(err, E_INVALID, "column '%s' is not of the kind the model learnt",
                            c->name);
-        CLEANUP(freep) float *code_of =
-            c->kind == COLUMN_CATEGORY ? codes_for(&f->p[i], c) : NULL;
+        CLEANUP(freep) float *code_of = c->kind == COLUMN_CATEGORY ? codes_for(&f->p[i], c) : NULL;
         for (size_t r = 0; r < rows; r++) {
             size_t row = list ? list[r] : r;
             ret[r * f->n + i] = code_of ? code_of[c->code[row]] : c->number[row];
@@ -311,10 +310,9 @@ json_t *features_signature(const struct features *f)
     json_t *inputs = json_array();
     for (size_t i = 0; i < f->n; i++) {
         const struct feature *p = &f->p[i];
-        json_t *input =
-            json_pack("{s:s, s:s, s:b, s:s}", "name", p->name, "datatype",
-                      p->kind == COLUMN_CATEGORY ? "BYTES" : "FP32", "optional", p->optional,
-                      "kind", kind_names[p->kind]);
+        json_t *input = json_pack("{s:s, s:s, s:b, s:s}", "name", p->name, "datatype",
+                                  p->kind == COLUMN_CATEGORY ? "BYTES" : "FP32", "optional",
+                                  p->optional, "kind", kind_names[p->kind]);
         if (p->kind == COLUMN_CATEGORY)
             describe_categories(p, input);
         else

@@ -34,15 +34,15 @@ struct work {
     const struct train_spec *spec;
     struct trained *t;
     size_t rows;
-    bool *train;          /* per row: trees may see it */
-    uint32_t *label;      /* per row, classification */
-    const float *value;   /* per row, regression */
-    size_t part_rows[2];  /* training, validation */
+    bool *train;         /* per row: trees may see it */
+    uint32_t *label;     /* per row, classification */
+    const float *value;  /* per row, regression */
+    size_t part_rows[2]; /* training, validation */
     float *cells[2], *targets[2];
     struct xgb_matrix *matrix[2];
     size_t matrices;
     VEC(double) history[2];
-    int best;             /* round, from 0 */
+    int best; /* round, from 0 */
     double best_metric;
 };
 
@@ -84,9 +84,9 @@ static int classify(struct work *w, const struct column *c, struct err *err)
                                 c->name, STR(c->texts.p[0])),
                         err, "check where: …; a classifier needs rows of at least two classes");
     if (w->spec->task == TASK_BINARY && n > 2)
-        return err_hint(err_set(err, E_INVALID, "the target '%s' has %zu classes, not two", c->name,
-                                n),
-                        err, "use objective: multiclass");
+        return err_hint(
+            err_set(err, E_INVALID, "the target '%s' has %zu classes, not two", c->name, n), err,
+            "use objective: multiclass");
     if (n > TRAIN_CLASSES_MAX)
         return err_hint(err_set(err, E_TOOBIG, "the target '%s' has %zu classes, more than %d",
                                 c->name, n, TRAIN_CLASSES_MAX),
@@ -146,9 +146,9 @@ static int encode_part(struct work *w, unsigned part, struct err *err)
     if (!__builtin_mul_overflow(rows, width * sizeof(float), &cells))
         w->cells[part] = malloc(cells);
     if (!w->cells[part])
-        return err_hint(err_set(err, E_TOOBIG, "%zu rows of %zu columns do not fit into memory",
-                                rows, width),
-                        err, "train on fewer rows (where: …) or fewer columns (exclude: […])");
+        return err_hint(
+            err_set(err, E_TOOBIG, "%zu rows of %zu columns do not fit into memory", rows, width),
+            err, "train on fewer rows (where: …) or fewer columns (exclude: […])");
     w->targets[part] = xcalloc(rows, sizeof(float));
     for (size_t row = 0; row < w->rows; row++) {
         if (w->train[row] != (part == 0))
@@ -199,7 +199,7 @@ static int set_params(struct work *w, struct err *err)
         SET("num_class", "%zu", w->t->n_classes)
 #define X(key, xgboost, preset, least, most, whole)                                                \
     if (xgboost != NULL)                                                                           \
-        SET((const char *)xgboost, "%.9g", p->key)
+    SET((const char *)xgboost, "%.9g", p->key)
     TRAIN_PARAMS(X)
 #undef X
 #undef SET
@@ -299,8 +299,8 @@ static void put_history(json_t *j, const struct work *w, unsigned part)
 static json_t *metrics(const struct work *w)
 {
     json_t *j = json_pack("{s:i, s:i, s:I, s:I}", "rounds", (int)w->history[0].n, "best_round",
-                          w->best + 1, "train_rows", (json_int_t)w->part_rows[0],
-                          "validation_rows", (json_int_t)w->part_rows[1]);
+                          w->best + 1, "train_rows", (json_int_t)w->part_rows[0], "validation_rows",
+                          (json_int_t)w->part_rows[1]);
     for (unsigned i = 0; i < w->matrices; i++)
         put_history(j, w, i);
     if (w->matrices == 2) {
@@ -325,14 +325,14 @@ static int export(struct work *w, struct err *err)
         return rc;
     CLEANUP(json_freep) json_t *params = train_params_json(&w->spec->params);
     CLEANUP(freep) char *signature_text = json_text(t->signature), *params_text = json_text(params);
-    CLEANUP(freep) char *description =
-        xasprintf("%s of '%s' from %zu columns, %zu trees by XGBoost %s", task_name(t->task),
-                  table_name(w->spec->table, w->spec->target), t->features.n, forest.trees.n,
-                  xgb_version(t->x));
+    CLEANUP(freep)
+    char *description = xasprintf("%s of '%s' from %zu columns, %zu trees by XGBoost %s",
+                                  task_name(t->task), table_name(w->spec->table, w->spec->target),
+                                  t->features.n, forest.trees.n, xgb_version(t->x));
     const char *const metadata[][2] = {{"tenon.signature", signature_text},
                                        {"tenon.params", params_text},
                                        {"xgboost.version", xgb_version(t->x)}};
-    struct onnx_spec spec = {&t->features, &forest,     t->task,         t->classes,
+    struct onnx_spec spec = {&t->features, &forest,     t->task,  t->classes,
                              t->n_classes, description, metadata, LENGTH(metadata)};
     rc = onnx_write(&spec, &t->onnx, err);
     forest_free(&forest);

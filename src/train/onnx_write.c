@@ -12,8 +12,8 @@
  * regressor. Operators: ai.onnx 15, ai.onnx.ml 3 (LabelEncoder 2, TreeEnsemble* 3), IR 8: what ONNX
  * Runtime reads since 1.10.
  *
- * A binary classifier gives one score. ONNX Runtime takes the score for a probability, not a margin,
- * if no leaf is negative; shift() makes sure that one is.
+ * A binary classifier gives one score. ONNX Runtime takes the score for a probability, not a
+ * margin, if no leaf is negative; shift() makes sure that one is.
  */
 #include "train/train_int.h"
 
@@ -130,14 +130,12 @@ static Onnx__ValueInfoProto *value_info(struct arena *a, const char *name, int32
     Onnx__TensorShapeProto *shape = NEW(a, tensor_shape_proto);
     v->type->tensor_type->shape = shape;
     shape->dim = arena_alloc(a, 2 * sizeof(Onnx__TensorShapeProto__Dimension *));
-    Onnx__TensorShapeProto__Dimension *rows =
-        NEW(a, tensor_shape_proto__dimension);
+    Onnx__TensorShapeProto__Dimension *rows = NEW(a, tensor_shape_proto__dimension);
     rows->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
     rows->dim_param = copy(a, "rows");
     APPEND(shape->dim, shape->n_dim, rows);
     if (columns) {
-        Onnx__TensorShapeProto__Dimension *d =
-            NEW(a, tensor_shape_proto__dimension);
+        Onnx__TensorShapeProto__Dimension *d = NEW(a, tensor_shape_proto__dimension);
         d->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
         d->dim_value = (int64_t)columns;
         APPEND(shape->dim, shape->n_dim, d);
@@ -251,9 +249,8 @@ static Onnx__NodeProto *ensemble(struct arena *a, const struct onnx_spec *s, con
 {
     static const char *const transform[] = {"LOGISTIC", "SOFTMAX", "NONE"};
     bool regression = s->task == TASK_REGRESSION;
-    Onnx__NodeProto *n =
-        node(a, regression ? "TreeEnsembleRegressor" : "TreeEnsembleClassifier", "ai.onnx.ml",
-             "trees", 1, 2);
+    Onnx__NodeProto *n = node(a, regression ? "TreeEnsembleRegressor" : "TreeEnsembleClassifier",
+                              "ai.onnx.ml", "trees", 1, 2);
     APPEND(n->input, n->n_input, copy(a, input));
     if (regression) {
         APPEND(n->output, n->n_output, copy(a, "prediction"));
@@ -278,13 +275,15 @@ static int check_names(const struct onnx_spec *s, struct err *err)
         str name = str_from(s->features->p[i].name);
         if (name.n == 0 || name.n > NAME_MAX_BYTES || !str_is_utf8(name) ||
             str_starts(name, S("tenon:")))
-            return err_set(err, E_INVALID, "column '%.*s' has a name that a model's input cannot "
-                                           "have",
+            return err_set(err, E_INVALID,
+                           "column '%.*s' has a name that a model's input cannot "
+                           "have",
                            STR(name));
         for (size_t k = 0; k < LENGTH(taken); k++) {
             if (str_is(name, taken[k]))
-                return err_hint(err_set(err, E_INVALID, "column '%s' has the name of an output of "
-                                                        "the model",
+                return err_hint(err_set(err, E_INVALID,
+                                        "column '%s' has the name of an output of "
+                                        "the model",
                                         taken[k]),
                                 err, "rename it in SQL, or exclude: [%s]", taken[k]);
         }
@@ -302,8 +301,8 @@ static void add_inputs(struct arena *a, const struct onnx_spec *s, Onnx__GraphPr
         const struct feature *f = &s->features->p[i];
         bool category = f->kind == COLUMN_CATEGORY;
         char *encoded = category ? arena_printf(a, "tenon:code:%s", f->name) : copy(a, f->name);
-        int32_t type = category ? ONNX__TENSOR_PROTO__DATA_TYPE__STRING
-                                : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+        int32_t type =
+            category ? ONNX__TENSOR_PROTO__DATA_TYPE__STRING : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
         APPEND(g->input, g->n_input, value_info(a, f->name, type, 1));
         APPEND(concat->input, concat->n_input, encoded);
         if (category)
@@ -327,7 +326,8 @@ static Onnx__GraphProto *graph(struct arena *a, const struct onnx_spec *s)
                value_info(a, "prediction", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 1));
         return g;
     }
-    APPEND(g->output, g->n_output, value_info(a, "label", ONNX__TENSOR_PROTO__DATA_TYPE__STRING, 0));
+    APPEND(g->output, g->n_output,
+           value_info(a, "label", ONNX__TENSOR_PROTO__DATA_TYPE__STRING, 0));
     APPEND(g->output, g->n_output,
            value_info(a, "probability", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, s->n_classes));
     return g;
@@ -356,8 +356,7 @@ static Onnx__ModelProto *model(struct arena *a, const struct onnx_spec *s)
     m->metadata_props =
         arena_alloc(a, MAX(s->n_metadata, 1) * sizeof(Onnx__StringStringEntryProto *));
     for (size_t i = 0; i < s->n_metadata; i++) {
-        Onnx__StringStringEntryProto *e =
-            NEW(a, string_string_entry_proto);
+        Onnx__StringStringEntryProto *e = NEW(a, string_string_entry_proto);
         e->key = copy(a, s->metadata[i][0]);
         e->value = copy(a, s->metadata[i][1]);
         APPEND(m->metadata_props, m->n_metadata_props, e);

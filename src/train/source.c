@@ -28,7 +28,7 @@ static int create_view(struct source *s, struct err *err)
     const json_t *file;
     size_t i;
     buf_puts(&sql, "CREATE VIEW source AS SELECT * FROM read_parquet([");
-    json_array_foreach(json_object_get(s->snapshot, "files"), i, file) {
+    json_array_foreach (json_object_get(s->snapshot, "files"), i, file) {
         CLEANUP(freep) char *path = fs_join(dir, json_s(file, "path"));
         buf_puts(&sql, i ? ", " : "");
         duck_quote_text(&sql, str_from(path));
@@ -63,7 +63,7 @@ int source_pick(const json_t *inputs, str name, const json_t **ret, struct err *
 {
     const char *alias;
     json_t *snapshot;
-    json_object_foreach((json_t *)(uintptr_t)inputs, alias, snapshot) {
+    json_object_foreach ((json_t *)(uintptr_t)inputs, alias, snapshot) {
         if (str_is(name, alias) || json_object_size(inputs) == 1) {
             *ret = snapshot;
             return 0;
@@ -121,7 +121,7 @@ static int find_type(const struct source *s, const char *name, str *ret, struct 
     size_t i, n = json_array_size(s->schema);
     const json_t *column;
     CLEANUP(freep) const char **names = xcalloc(MAX(n, 1), sizeof(*names));
-    json_array_foreach(s->schema, i, column) {
+    json_array_foreach (s->schema, i, column) {
         names[i] = json_s(column, "name");
         if (strcmp(names[i], name) == 0) {
             *ret = str_from(json_s(column, "type"));
@@ -155,14 +155,16 @@ static int kind_of(const char *name, str type, enum column_kind *ret, struct err
     } else if (str_is(type, "string")) {
         *ret = COLUMN_CATEGORY;
     } else if (str_is(type, "date") || str_starts(type, S("timestamp"))) {
-        return err_hint(err_set(err, E_INVALID, "column '%s' is a %.*s; trees take numbers, text "
-                                                "and booleans",
+        return err_hint(err_set(err, E_INVALID,
+                                "column '%s' is a %.*s; trees take numbers, text "
+                                "and booleans",
                                 name, STR(type)),
                         err, "derive numbers from it in SQL (hour, weekday), or exclude: [%s]",
                         name);
     } else {
-        return err_hint(err_set(err, E_INVALID, "column '%s' is of type %.*s; trees take numbers, "
-                                                "text and booleans",
+        return err_hint(err_set(err, E_INVALID,
+                                "column '%s' is of type %.*s; trees take numbers, "
+                                "text and booleans",
                                 name, STR(type)),
                         err, "unpack it in SQL, or exclude: [%s]", name);
     }
@@ -178,7 +180,7 @@ static int check_names(const struct source *s, const json_t *names, const char *
     if (names && !json_is_array(names))
         return err_set(err, E_INVALID, "'%s' must be a list of column names, got %s", key,
                        json_kind(names));
-    json_array_foreach(names, i, name) {
+    json_array_foreach (names, i, name) {
         if (!json_is_string(name))
             return err_set(err, E_INVALID, "'%s' must be a list of column names, got %s in it", key,
                            json_kind(name));
@@ -192,7 +194,7 @@ static bool listed(const json_t *names, const char *name)
 {
     size_t i;
     const json_t *item;
-    json_array_foreach(names, i, item) {
+    json_array_foreach (names, i, item) {
         if (strcmp(json_string_value(item), name) == 0)
             return true;
     }
@@ -216,7 +218,7 @@ int source_features(const struct source *s, const json_t *features, const json_t
     CLEANUP(json_freep) json_t *chosen = json_array();
     const json_t *pool = json_array_size(features) ? features : s->schema, *item;
     size_t i;
-    json_array_foreach(pool, i, item) {
+    json_array_foreach (pool, i, item) {
         const char *name = pool == features ? json_string_value(item) : json_s(item, "name");
         if (strcmp(name, target) == 0 || listed(exclude, name) || listed(chosen, name))
             continue;
@@ -267,8 +269,9 @@ int source_task(const struct source *s, const char *target, enum task *ret, stru
     else if (is_number(type))
         *ret = is_whole(type) && values == 2 ? TASK_BINARY : TASK_REGRESSION;
     else
-        return err_set(err, E_INVALID, "the target '%s' is of type %.*s; it must be a number, text "
-                                       "or a boolean",
+        return err_set(err, E_INVALID,
+                       "the target '%s' is of type %.*s; it must be a number, text "
+                       "or a boolean",
                        target, STR(type));
     return 0;
 }
@@ -337,7 +340,7 @@ int source_read(const struct source *s, const json_t *columns, const char *targe
     const json_t *name;
     size_t i;
     int rc = 0;
-    json_array_foreach(columns, i, name) {
+    json_array_foreach (columns, i, name) {
         if (!rc)
             rc = choose(s, t, &sql, json_string_value(name), false, task, err);
     }

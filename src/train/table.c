@@ -24,7 +24,8 @@ void table_free(struct table *t)
 {
     if (!t)
         return;
-    vec_each(&t->columns, c) {
+    for (size_t i = 0; i < t->columns.n; i++) {
+        struct column *c = &t->columns.p[i];
         free(c->number);
         free(c->code);
         if (c->index)
@@ -48,9 +49,9 @@ static int reserve(struct column *c, size_t rows, struct err *err)
         bytes = 0;
     void *cells = bytes ? malloc(bytes) : NULL;
     if (!cells)
-        return err_hint(err_set(err, E_TOOBIG, "column '%s': %zu rows do not fit into memory",
-                                c->name, rows),
-                        err, "train on fewer rows (where: …) or fewer columns (exclude: […])");
+        return err_hint(
+            err_set(err, E_TOOBIG, "column '%s': %zu rows do not fit into memory", c->name, rows),
+            err, "train on fewer rows (where: …) or fewer columns (exclude: […])");
     if (c->kind == COLUMN_CATEGORY)
         c->code = cells;
     else
@@ -88,8 +89,9 @@ int table_number(struct table *t, size_t column, double v, struct err *err)
     if (rc)
         return rc;
     if (isinf((float)v))
-        return err_hint(err_set(err, E_INVALID, "column '%s', row %zu: %g does not fit a 32-bit "
-                                                "float",
+        return err_hint(err_set(err, E_INVALID,
+                                "column '%s', row %zu: %g does not fit a 32-bit "
+                                "float",
                                 c->name, c->n + 1, v),
                         err, "make it null in SQL, or leave the column out with exclude: [%s]",
                         c->name);
@@ -107,8 +109,10 @@ static int new_category(struct table *t, struct column *c, str v, uint32_t *ret,
                         err, "leave it out with exclude: [%s], or group its values in SQL",
                         c->name);
     if (v.n > TEXT_MAX)
-        return err_hint(err_set(err, E_TOOBIG, "column '%s' has a text of %zu bytes; a category "
-                                "has at most %d", c->name, v.n, TEXT_MAX),
+        return err_hint(err_set(err, E_TOOBIG,
+                                "column '%s' has a text of %zu bytes; a category "
+                                "has at most %d",
+                                c->name, v.n, TEXT_MAX),
                         err, "leave it out with exclude: [%s]", c->name);
     str copy = arena_str(t->arena, v);
     *vec_push(&c->texts) = copy;

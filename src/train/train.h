@@ -6,7 +6,8 @@
  * the preprocessing inside the graph, so that what was trained is exactly what is served:
  *
  *   numbers, booleans    FP32 [-1,1]    null = NaN ─────────────┐
- *   categories           BYTES [-1,1]   missing = "" ─ LabelEncoder ─ Concat ─ TreeEnsemble ─ outputs
+ *   categories           BYTES [-1,1]   missing = "" ─ LabelEncoder ─ Concat ─ TreeEnsemble ─
+ * outputs
  *
  * Numbers are FP32 because XGBoost itself computes in float32: a wider input would only pretend to
  * be more precise, and could fall on the other side of a split than it did in training. Booleans
@@ -65,7 +66,8 @@ int table_find(const struct table *t, const char *name, size_t *ret, struct err 
 str table_text_at(const struct table *t, size_t column, size_t row);
 float table_number_at(const struct table *t, size_t column, size_t row);
 
-/* --- sources: a dataset version, restricted by a condition, as tables --------------------------- */
+/* --- sources: a dataset version, restricted by a condition, as tables ---------------------------
+ */
 
 struct duck;
 struct source;
@@ -94,26 +96,27 @@ int source_task(const struct source *s, const char *target, enum task *ret, stru
 int source_read(const struct source *s, const json_t *columns, const char *target, enum task task,
                 struct table **ret, struct err *err);
 
-/* --- fitting ----------------------------------------------------------------------------------- */
+/* --- fitting -----------------------------------------------------------------------------------
+ */
 
 /* Parameters, in one table that feeds the parser, the defaults and the docs. A NULL second name is
  * ours, not XGBoost's. */
 /*    key                     XGBoost's           default  least   most   whole number */
 #define TRAIN_PARAMS(X)                                                                            \
-    X(rounds,                 NULL,               200,     1,      10000, true)                    \
-    X(max_depth,              "max_depth",        6,       1,      16,    true)                    \
-    X(eta,                    "eta",              0.1,     1e-6,   1,     false)                   \
-    X(subsample,              "subsample",        1,       0.01,   1,     false)                   \
-    X(colsample,              "colsample_bytree", 1,       0.01,   1,     false)                   \
-    X(min_child_weight,       "min_child_weight", 1,       0,      1e9,   false)                   \
-    X(lambda,                 "lambda",           1,       0,      1e9,   false)                   \
-    X(alpha,                  "alpha",            0,       0,      1e9,   false)                   \
-    X(gamma,                  "gamma",            0,       0,      1e9,   false)                   \
-    X(max_bin,                "max_bin",          256,     2,      65535, true)                    \
-    X(scale_pos_weight,       "scale_pos_weight", 1,       1e-6,   1e6,   false)                   \
-    X(early_stopping_rounds,  NULL,               20,      0,      10000, true)                    \
-    X(seed,                   "seed",             0,       0,      2147483647, true)               \
-    X(threads,                "nthread",          0,       0,      1024,  true) /* 0 = all cores */
+    X(rounds, NULL, 200, 1, 10000, true)                                                           \
+    X(max_depth, "max_depth", 6, 1, 16, true)                                                      \
+    X(eta, "eta", 0.1, 1e-6, 1, false)                                                             \
+    X(subsample, "subsample", 1, 0.01, 1, false)                                                   \
+    X(colsample, "colsample_bytree", 1, 0.01, 1, false)                                            \
+    X(min_child_weight, "min_child_weight", 1, 0, 1e9, false)                                      \
+    X(lambda, "lambda", 1, 0, 1e9, false)                                                          \
+    X(alpha, "alpha", 0, 0, 1e9, false)                                                            \
+    X(gamma, "gamma", 0, 0, 1e9, false)                                                            \
+    X(max_bin, "max_bin", 256, 2, 65535, true)                                                     \
+    X(scale_pos_weight, "scale_pos_weight", 1, 1e-6, 1e6, false)                                   \
+    X(early_stopping_rounds, NULL, 20, 0, 10000, true)                                             \
+    X(seed, "seed", 0, 0, 2147483647, true)                                                        \
+    X(threads, "nthread", 0, 0, 1024, true) /* 0 = all cores */
 
 struct train_params {
 #define X(key, xgboost, preset, least, most, whole) double key;
@@ -128,10 +131,10 @@ json_t *train_params_json(const struct train_params *p); /* new reference */
 
 struct train_spec {
     const struct table *table;
-    size_t target;            /* a category column for classification, a number for regression */
+    size_t target; /* a category column for classification, a number for regression */
     enum task task;
     struct train_params params;
-    double validation;        /* share of rows kept for early stopping, 0 = none, at most 0.5 */
+    double validation; /* share of rows kept for early stopping, 0 = none, at most 0.5 */
     /* Called after each round; valid is NaN without validation. May be NULL. */
     void (*progress)(void *ctx, unsigned round, const char *metric, double train, double valid);
     void *ctx;

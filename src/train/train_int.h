@@ -31,11 +31,11 @@ struct table {
 struct feature {
     const char *name;
     enum column_kind kind;
-    bool optional;     /* was missing in some training row */
-    size_t n;          /* categories; the code of categories[i] is i */
+    bool optional; /* was missing in some training row */
+    size_t n;      /* categories; the code of categories[i] is i */
     str *categories;
-    size_t *counts;    /* training rows of each */
-    double example;    /* a number seen in training */
+    size_t *counts; /* training rows of each */
+    double example; /* a number seen in training */
     bool has_example;
 };
 
@@ -65,22 +65,22 @@ json_t *features_signature(const struct features *f); /* the signature's "inputs
 
 /* Trees, all nodes in one array; leaves have left < 0. */
 struct tree_node {
-    int32_t left, right;  /* index into the same tree; -1 for a leaf */
+    int32_t left, right; /* index into the same tree; -1 for a leaf */
     int32_t feature;
-    float value;          /* threshold (x < value goes left), or the leaf's weight */
+    float value; /* threshold (x < value goes left), or the leaf's weight */
     bool missing_left;
 };
 
 struct tree {
-    size_t first, n;      /* nodes of it in forest.nodes; the root is the first */
-    uint32_t output;      /* class it adds to */
+    size_t first, n; /* nodes of it in forest.nodes; the root is the first */
+    uint32_t output; /* class it adds to */
 };
 
 struct forest {
     VEC(struct tree_node) nodes;
     VEC(struct tree) trees;
     size_t outputs;
-    float *base;          /* margin added to each output */
+    float *base; /* margin added to each output */
 };
 
 /* From the model XGBoost saves as JSON (1.7 to 3.x). */
@@ -93,7 +93,7 @@ struct onnx_spec {
     enum task task;
     const str *classes;
     size_t n_classes;
-    const char *description;         /* doc_string, may be NULL */
+    const char *description;          /* doc_string, may be NULL */
     const char *const (*metadata)[2]; /* key, value */
     size_t n_metadata;
 };

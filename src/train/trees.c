@@ -148,8 +148,9 @@ int forest_read(str json, enum task task, size_t outputs, struct forest *ret, st
     struct forest f = {.outputs = outputs};
     root = json_loadb(json.p, json.n, 0, &where);
     if (!root)
-        return err_hint(err_set(err, E_INVALID, "training diverged: the model holds values that "
-                                                "are not finite (%s)",
+        return err_hint(err_set(err, E_INVALID,
+                                "training diverged: the model holds values that "
+                                "are not finite (%s)",
                                 where.text),
                         err, "try a smaller params.eta, or look for extreme target values");
     const json_t *learner = json_object_get(root, "learner");

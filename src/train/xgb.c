@@ -16,17 +16,15 @@ typedef uint64_t xgb_ulong;
     X(XGBoosterCreate, (void *const m[], xgb_ulong n, void **ret))                                 \
     X(XGBoosterFree, (void *b))                                                                    \
     X(XGBoosterSetParam, (void *b, const char *key, const char *value))                            \
-    X(XGBoosterSetStrFeatureInfo,                                                                  \
-      (void *b, const char *field, const char **values, xgb_ulong n))                              \
+    X(XGBoosterSetStrFeatureInfo, (void *b, const char *field, const char **values, xgb_ulong n))  \
     X(XGBoosterUpdateOneIter, (void *b, int round, void *train))                                   \
-    X(XGBoosterEvalOneIter, (void *b, int round, void *m[], const char *names[], xgb_ulong n,      \
-                             const char **ret))                                                    \
+    X(XGBoosterEvalOneIter,                                                                        \
+      (void *b, int round, void *m[], const char *names[], xgb_ulong n, const char **ret))         \
     X(XGBoosterSlice, (void *b, int begin, int end, int step, void **ret))                         \
     X(XGBoosterSaveModelToBuffer,                                                                  \
       (void *b, const char *config, xgb_ulong *ret_n, const char **ret))                           \
-    X(XGBoosterPredictFromDMatrix,                                                                 \
-      (void *b, void *m, const char *config, const xgb_ulong **shape, xgb_ulong *dim,              \
-       const float **ret))
+    X(XGBoosterPredictFromDMatrix, (void *b, void *m, const char *config, const xgb_ulong **shape, \
+                                    xgb_ulong *dim, const float **ret))
 
 struct xgb {
     const char *(*XGBGetLastError)(void);
@@ -109,8 +107,9 @@ const char *xgb_version(const struct xgb *x)
 
 static void array_interface(char *ret, size_t size, const float *p, size_t rows, size_t columns)
 {
-    int n = snprintf(ret, size, "{\"data\":[%zu,true],\"typestr\":\"<f4\",\"version\":3,\"shape\":[%zu",
-                     (size_t)(uintptr_t)p, rows);
+    int n =
+        snprintf(ret, size, "{\"data\":[%zu,true],\"typestr\":\"<f4\",\"version\":3,\"shape\":[%zu",
+                 (size_t)(uintptr_t)p, rows);
     if (columns)
         n += snprintf(ret + n, size - (size_t)n, ",%zu", columns);
     snprintf(ret + n, size - (size_t)n, "]}");
@@ -222,9 +221,9 @@ int xgb_evaluate(struct xgb_booster *b, int round, struct xgb_matrix *const *m, 
         str name, value;
         str_cut(line, '\t', &field, &line);
         if (!str_cut(field, ':', &name, &value) || !str_f64(value, &ret[i]))
-            return err_hint(err_set(err, E_INVALID, "training diverged in round %d (%s)", round + 1,
-                                    text),
-                            err, "try a smaller params.eta, or look for extreme target values");
+            return err_hint(
+                err_set(err, E_INVALID, "training diverged in round %d (%s)", round + 1, text), err,
+                "try a smaller params.eta, or look for extreme target values");
     }
     return 0;
 }

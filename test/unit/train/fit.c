@@ -70,8 +70,7 @@ static void amount(struct table *t, size_t i)
 static struct trained *fit(const struct table *t, enum task task, double rounds, double validation)
 {
     struct trained *trained = NULL;
-    struct train_spec spec = {
-        .table = t, .target = TARGET, .task = task, .validation = validation};
+    struct train_spec spec = {.table = t, .target = TARGET, .task = task, .validation = validation};
     OK(train_params_read(NULL, &spec.params, &err));
     spec.params.rounds = rounds;
     spec.params.threads = 1;
