@@ -189,7 +189,6 @@ static int read_header(struct csv *c, struct err *err)
     for (size_t i = 0; !rc && i < row.fields.n; i++)
         vec_push(&c->columns)->name = field_copy(str_trim(row.fields.p[i].text));
     c->body = k;
-    c->body.blank = false; /* lines before the header do not matter */
     vec_free(&row.fields);
     return rc ? rc : check_names(c, err);
 }
@@ -215,11 +214,11 @@ void csv_free(struct csv *c)
 {
     if (!c)
         return;
-    vec_each (&c->columns, column)
-        free(column->name);
+    for (size_t i = 0; i < c->columns.n; i++)
+        free(c->columns.p[i].name);
     vec_free(&c->columns);
-    vec_each (&c->nulls, word)
-        free(*word);
+    for (size_t i = 0; i < c->nulls.n; i++)
+        free(c->nulls.p[i]);
     vec_free(&c->nulls);
     free(c);
 }

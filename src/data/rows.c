@@ -133,8 +133,8 @@ static int no_dataset(struct tx *tx, const char *project, const char *name, stru
         rc = near ? err_hint(rc, err, "did you mean '%s'?", near)
                   : err_hint(rc, err, "list them with: tenon data");
     }
-    vec_each (&names, n)
-        free(*n);
+    for (size_t i = 0; i < names.n; i++)
+        free(names.p[i]);
     vec_free(&names);
     return rc;
 }

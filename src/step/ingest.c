@@ -396,10 +396,7 @@ static void summarize(struct ingest *in)
     else
         step_summary(in->c, "%lld rows, %zu columns from %s", (long long)in->table.rows,
                      json_array_size(schema), in->path);
-    json_t *metrics = json_object();
-    json_object_set_new(metrics, "rows", json_integer(in->table.rows));
-    json_object_set_new(metrics, "rows_skipped", json_integer((json_int_t)in->report.bad));
-    json_object_set_new(in->c->result, "metrics", metrics);
+    json_object_set_new(in->table.result, "skipped", json_integer((json_int_t)in->report.bad));
 }
 
 int step_ingest(struct step_context *c, struct err *err)

@@ -112,9 +112,6 @@ int step_sql(struct step_context *c, struct err *err)
     buf_free(&sql);
     if (rc)
         return rc;
-    json_t *metrics = json_object();
-    json_object_set_new(metrics, "rows", json_integer(t.rows));
-    json_object_set_new(c->result, "metrics", metrics);
     step_summary(c, "%lld rows, %zu columns in %s", (long long)t.rows,
                  json_array_size(json_object_get(t.result, "schema")), t.dataset);
     return 0;

@@ -16,6 +16,7 @@ import pytest
 from deltalake import DeltaTable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+DUCKDB = ROOT / ".deps/lib/libduckdb.so"
 
 
 def find_driver():
@@ -23,7 +24,7 @@ def find_driver():
     found = [pathlib.Path(named)] if named else sorted(
         ROOT.glob("build*/test/unit/step/step_driver"))
     if not found or not found[0].exists():
-        pytest.skip("no step driver: build first")
+        pytest.fail("no step driver; build it: ninja -C build test/unit/step/step_driver")
     return str(found[0])
 
 
@@ -59,7 +60,8 @@ class Lake:
         return folder
 
     def call(self, *args):
-        return subprocess.run([self.driver, *map(str, args)], capture_output=True, text=True)
+        return subprocess.run([self.driver, *map(str, args)], capture_output=True, text=True,
+                              env={"TENON_DUCKDB": str(DUCKDB), **os.environ})
 
     def step(self, *args, **kwargs):
         """Runs a step that must succeed; its result."""
