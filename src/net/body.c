@@ -55,6 +55,10 @@ static void start_spool(struct exchange *x);
 static void spooled(struct exchange *x)
 {
     x->spooling = false;
+    if (!x->conn) { /* the client left: nobody reads on, nobody waits */
+        exchange_free(x);
+        return;
+    }
     if (x->answered) {
         exchange_done(x);
         return;

@@ -73,6 +73,8 @@ int net_job(struct exchange *x, void (*work)(struct exchange *x), void (*done)(s
             struct err *err)
 {
     struct net *n = x->nl->net;
+    if (x->nl->stopped)
+        return err_set(err, E_BUSY, "the server is stopping");
     x->work = work;
     x->done = done;
     x->busy = true;
@@ -420,16 +422,22 @@ static bool wait_quiet(struct net *n, unsigned ms)
     return !atomic_load(&n->connections);
 }
 
+static void stop_jobs(struct net_loop *nl)
+{
+    nl->stopped = true;
+}
+
 void net_drain(struct net *n, unsigned grace_ms)
 {
     if (n->drained)
         return;
     n->drained = true;
     on_all_loops(n, start_drain);
-    if (wait_quiet(n, grace_ms))
-        return;
-    on_all_loops(n, close_conns);
-    wait_quiet(n, 1000);
+    if (!wait_quiet(n, grace_ms)) {
+        on_all_loops(n, close_conns);
+        wait_quiet(n, 1000);
+    }
+    on_all_loops(n, stop_jobs); /* from here on the pool may go before the loops do */
 }
 
 void net_free(struct net *n)

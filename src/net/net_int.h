@@ -144,7 +144,7 @@ struct net_loop {
     struct exchange *streams; /* answers that have waited at least once */
     atomic_bool woken;        /* a wake is posted */
     uint64_t wakes;           /* that this loop has seen */
-    bool stopped;             /* its thread has ended */
+    bool stopped;             /* drained, or its thread has ended: the pool is not used */
     time_t date_second;
     char date[40];
     uint64_t random;

@@ -183,6 +183,23 @@ static void uploads_reach_the_handler_as_a_file(void **state)
     }
 }
 
+/* While a piece is being written and more is there: under ASan nothing is used afterwards. */
+static void a_client_that_leaves_in_the_middle_of_an_upload_does_no_harm(void **state)
+{
+    (void)state;
+    static char piece[1 << 20];
+    for (int i = 0; i < 40; i++) {
+        int fd = dial(server);
+        struct linger now = {1, 0};
+        say(fd, "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000000\r\n\r\n");
+        say_n(fd, piece, sizeof(piece));
+        usleep((useconds_t)i * 100);
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        close(fd);
+    }
+    expect(server, GET("/fast"), 200, NULL);
+}
+
 static void uploads_may_be_chunked_and_are_bounded(void **state)
 {
     (void)state;
@@ -237,6 +254,7 @@ int main(void)
         cmocka_unit_test(endless_trailers_are_refused),
         cmocka_unit_test(expect_continue_is_answered_when_the_body_is_wanted),
         cmocka_unit_test(uploads_reach_the_handler_as_a_file),
+        cmocka_unit_test(a_client_that_leaves_in_the_middle_of_an_upload_does_no_harm),
         cmocka_unit_test(uploads_may_be_chunked_and_are_bounded),
         cmocka_unit_test(json_is_asked_for_by_name),
     };
