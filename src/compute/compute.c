@@ -78,8 +78,11 @@ static void bury(const char *dir, bool cancelled, struct attempt_exit *e)
     snprintf(e->reason, sizeof(e->reason), "%s", cancelled ? "cancelled" : "lost");
 }
 
+/* The pidfd leaves the set before it is closed: a child that is just being started somewhere else
+ * holds a copy of it until its exec, and with that the set would go on reporting it. */
 static void finish(struct compute *c, struct watch *w)
 {
+    epoll_ctl(c->epoll, EPOLL_CTL_DEL, w->pidfd, NULL);
     if (w->child)
         while (waitpid(w->child, NULL, 0) < 0 && errno == EINTR)
             ;

@@ -59,7 +59,9 @@ static void child(struct launch *l)
     for (int i = 0; i < 3; i++)
         if (dup2(l->fds[i], i) < 0)
             fail(l, "connect descriptors of");
-    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    /* Now, not at exec: a lock of the parent's, should it be killed just now, must not outlive it.
+     */
+    close_range(3, ~0U, 0);
     if (s->new_session)
         setsid();
     else if (s->new_group)
