@@ -46,7 +46,8 @@ int data_versions(struct tx *tx, const char *project, const char *name, json_t *
                   struct err *err);
 
 /* The live files of a version by replaying the Delta log: {"name","version","dir":absolute,
- * "files":[{"path","size","rows"}],"schema":[…]}; what a step's attempt.json carries as an input. */
+ * "files":[{"path","size","rows"}],"schema":[…]}; what a step's attempt.json carries as an input.
+ */
 int data_snapshot(const char *data_dir, const char *project, const char *name, int64_t version,
                   json_t **ret, struct err *err);
 

@@ -38,8 +38,8 @@ struct step_context {
     const json_t *attempt; /* attempt.json */
     const json_t *with;    /* its "with" */
     const char *project, *run, *step, *attempt_id, *data_dir;
-    json_t *result;        /* an object the kind fills */
-    int exit_code;         /* nonzero: what a failed step exits with instead of err_exit */
+    json_t *result; /* an object the kind fills */
+    int exit_code;  /* nonzero: what a failed step exits with instead of err_exit */
 };
 
 /* One function per kind; the table in step.c maps names to them. */
