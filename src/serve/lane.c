@@ -236,21 +236,25 @@ static bool runs_here(const struct lane *l, const struct turn *t)
     return m->cheap && m->one_ns + (t->rows - 1) * m->row_ns < INLINE_NS;
 }
 
+/* Once submitted the turn is the instance thread's until it lands. */
 static void launch(struct lane *l, struct turn *t)
 {
+    struct err err;
+    int rc;
     model_ref(l->m);
     l->flying++;
     if (atomic_load(&l->m->serve->closing))
-        t->rc = err_set(&t->err, E_UNAVAILABLE, "the server is stopping");
+        rc = err_set(&err, E_UNAVAILABLE, "the server is stopping");
     else
-        t->rc = pool_submit(l->m->serve->instances, fly, t, &t->err);
-    if (!t->rc)
+        rc = pool_submit(l->m->serve->instances, fly, t, &err);
+    if (!rc)
         return;
     l->flying--;
     model_unref(l->m); /* never the last: the caller has one */
+    t->rc = rc;
     vec_each (&t->asks, p) {
-        struct err err = t->err;
-        answer(l, t, p, &err);
+        struct err each = err;
+        answer(l, t, p, &each);
     }
     recycle(l, t);
 }

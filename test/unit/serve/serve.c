@@ -14,6 +14,7 @@
 #include "sys/fs.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -313,7 +314,7 @@ struct caller {
     struct house *h;
     pthread_t thread;
     int number, failures, seen[3];
-    const volatile bool *stop;
+    atomic_bool *stop;
 };
 
 static void *call_until_told(void *arg)
@@ -338,7 +339,7 @@ static void *call_until_told(void *arg)
 static void swapping_versions_drops_no_request(void **state)
 {
     struct house *h = *state;
-    volatile bool stop = false;
+    atomic_bool stop = false;
     struct caller callers[6];
     add_model(h, "delay", "mixed", MIXED);
     add_model(h, "delay", "mixed", MIXED);
