@@ -113,12 +113,22 @@ static int no_such_step(const struct linker *l, const struct spec_mention *m, st
     return near ? err_hint(rc, err, "did you mean '%s'?", near) : rc;
 }
 
+/* A step's own name, or STEP.ARTIFACT where a step's result is meant; names may hold dots. */
+static bool find_mentioned(const struct linker *l, const struct spec_mention *m, uint32_t *ret)
+{
+    if (position(l, m->name, ret))
+        return true;
+    const char *dot = m->key->role == ROLE_STEP ? strrchr(m->name, '.') : NULL;
+    return dot &&
+           position(l, arena_cstr(l->p->arena, str_n(m->name, (size_t)(dot - m->name))), ret);
+}
+
 static int link_mention(struct linker *l, uint32_t i, struct spec_mention *m, struct err *err)
 {
     uint32_t on;
-    if (position(l, m->name, &on)) {
+    if (find_mentioned(l, m, &on)) {
         const struct spec_step *s = &l->p->steps[on];
-        if (m->key->role == ROLE_STEP && !choice_has(m->key->choices, str_from(s->kind->name)))
+        if (m->key->choices && !choice_has(m->key->choices, str_from(s->kind->name)))
             return err_hint(yaml_err(err, &l->p->doc, m->at, "%s: '%s' is a step of kind %s",
                                      m->key->name, m->name, s->kind->name),
                             err, "%s: %s", m->key->name, m->key->help);

@@ -77,7 +77,7 @@ static const struct kind_key evaluate_keys[] = {
 
 static const struct kind_key register_keys[] = {
     {"model", ROLE_STEP, REQUIRED, "train|run", "the step that made it"},
-    {"metrics", ROLE_STEP, OPTIONAL, "evaluate|train|run", "the step whose metrics go with it"},
+    {"metrics", ROLE_STEPS, OPTIONAL, "evaluate|train|run", "the steps whose metrics go with it"},
     {"as", ROLE_MODEL_OUT, REQUIRED, NULL, "the model's name in the registry"},
     {"require", ROLE_MAP, OPTIONAL, NULL, "least metrics, else the step fails: {auc: 0.7}"},
     {NULL, 0, 0, NULL, NULL},

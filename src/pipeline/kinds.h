@@ -23,7 +23,8 @@ enum key_role {
     ROLE_DATASETS_IN,  /* a list of them, or alias: NAME */
     ROLE_DATASET_OUT,  /* a name */
     ROLE_DATASETS_OUT, /* a list of names, or NAME: file it is read from */
-    ROLE_STEP,         /* a step of one of the kinds in `choices`; waits for it */
+    ROLE_STEP,         /* STEP or STEP.ARTIFACT, of a kind in `choices`; waits for it */
+    ROLE_STEPS,        /* the same, or a list of them */
     ROLE_MODEL_OUT,    /* the name a model is registered under */
     ROLE_MODEL,        /* a step that makes or registers a model, or a registered model's name */
     ROLE_AFTER,        /* steps to wait for, nothing else */

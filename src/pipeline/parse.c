@@ -378,6 +378,7 @@ static int read_value(struct pipeline_spec *p, struct spec_step *s, const struct
     case ROLE_STEP:
     case ROLE_MODEL:
         return add_mention(p, s, n, key, err);
+    case ROLE_STEPS:
     case ROLE_AFTER:
         return each_item(p, s, n, key, add_mention, err);
     case ROLE_RETRIES:

@@ -212,6 +212,7 @@ static void files_outside_the_folder(void **state)
 static void references(void **state)
 {
     (void)state;
+    json_t *plan;
     refuses("  - {name: load, kind: ingest, path: f, dataset: d}\n"
             "  - {name: b, kind: run, command: x, after: laod}\n",
             "p.yaml:5:45", "did you mean 'load'?");
@@ -221,6 +222,15 @@ static void references(void **state)
     refuses("  - {name: a, kind: ingest, path: f, dataset: d}\n"
             "  - {name: b, kind: ingest, path: g, dataset: d}\n",
             "p.yaml:5:47", "made by 'a' already (line 4)");
+    plan = plan_of("kind: pipeline\nname: p\nsteps:\n"
+                   "  - {name: t, kind: run, command: x, artifacts: {model: m.onnx}}\n"
+                   "  - {name: e, kind: evaluate, model: t, input: d}\n"
+                   "  - {name: r, kind: register, model: t.model, metrics: [e, t], as: m}\n",
+                   NULL);
+    equals(step_of(plan, 2), "deps", "[0,1]");
+    equals(step_of(plan, 2), "with",
+           "{\"model\":\"t.model\",\"metrics\":[\"e\",\"t\"],\"as\":\"m\"}");
+    json_freep(&plan);
     refuses("  - {name: a, kind: run, command: x, inputs: [d, d@3]}\n", "p.yaml:4:50", "alias");
     refuses("  - {name: a, kind: run, command: x, inputs: [d@new]}\n", "p.yaml:4:47", "d@latest");
     refuses("  - {name: a, kind: run, command: x, inputs: ['d d']}\n", "p.yaml:4:48", "dataset");
