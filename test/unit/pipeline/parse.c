@@ -234,13 +234,12 @@ static void references(void **state)
     refuses("  - {name: a, kind: run, command: x, inputs: [d, d@3]}\n", "p.yaml:4:50", "alias");
     refuses("  - {name: a, kind: run, command: x, inputs: [d@new]}\n", "p.yaml:4:47", "d@latest");
     refuses("  - {name: a, kind: run, command: x, inputs: ['d d']}\n", "p.yaml:4:48", "dataset");
-    json_t *plan =
-        plan_of("kind: pipeline\nname: p\nsteps:\n"
-                "  - {name: a, kind: ingest, path: f, dataset: d, mode: append}\n"
-                "  - {name: b, kind: ingest, path: g, dataset: d, mode: append}\n"
-                "  - {name: c, kind: run, command: x, inputs: d, after: [a, a]}\n"
-                "  - {name: e, kind: deploy, model: elsewhere, version: 7, endpoint: e}\n",
-                NULL);
+    plan = plan_of("kind: pipeline\nname: p\nsteps:\n"
+                   "  - {name: a, kind: ingest, path: f, dataset: d, mode: append}\n"
+                   "  - {name: b, kind: ingest, path: g, dataset: d, mode: append}\n"
+                   "  - {name: c, kind: run, command: x, inputs: d, after: [a, a]}\n"
+                   "  - {name: e, kind: deploy, model: elsewhere, version: 7, endpoint: e}\n",
+                   NULL);
     equals(step_of(plan, 2), "deps", "[1,0]");
     equals(step_of(plan, 3), "deps", "[]");
     equals(step_of(plan, 3), "with",
