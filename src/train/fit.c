@@ -350,9 +350,7 @@ static int fit(struct work *w, struct err *err)
         return rc;
     w->value = c->number;
     split(w);
-    struct answers answers = {t->task, t->n_classes, w->label, w->value};
-    rc = features_fit(w->spec->table, w->spec->target, w->train, &answers, t->arena, &t->features,
-                      err);
+    rc = features_fit(w->spec->table, w->spec->target, w->train, t->arena, &t->features, err);
     if (!rc)
         rc = xgb_open(&t->x, err);
     for (unsigned part = 0; !rc && part < w->matrices; part++)

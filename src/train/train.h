@@ -12,9 +12,8 @@
  * Numbers are FP32 because XGBoost itself computes in float32: a wider input would only pretend to
  * be more precise, and could fall on the other side of a split than it did in training. Booleans
  * are FP32 too (0, 1, NaN), which lets them be missing and costs no Cast. A category's code is its
- * rank by how its training rows answer (encode.c), so that one split of a tree can part the late
- * carriers from the punctual ones. Categories never seen, and missing ones, become NaN and take the
- * direction the trees learnt for missing values.
+ * rank by frequency among the training rows (encode.c says why). Categories never seen, and missing
+ * ones, become NaN and take the direction the trees learnt for missing values.
  *
  * Outputs: "label" (BYTES [-1], the class name) and "probability" (FP32 [-1,C], in class order) for
  * classification, "prediction" (FP32 [-1,1]) for regression. The signature (model/model.h) carries

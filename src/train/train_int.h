@@ -44,19 +44,10 @@ struct features {
     size_t n;
 };
 
-/* The answers of the training rows, for ordering categories. */
-struct answers {
-    enum task task;
-    size_t classes;
-    const uint32_t *label; /* classification */
-    const float *value;    /* regression */
-};
-
 /* Learns every column but the target from the rows with train[row] set. Lives in the arena; names
  * and texts are copied. */
-int features_fit(const struct table *t, size_t target, const bool *train,
-                 const struct answers *answers, struct arena *a, struct features *ret,
-                 struct err *err);
+int features_fit(const struct table *t, size_t target, const bool *train, struct arena *a,
+                 struct features *ret, struct err *err);
 /* Fills ret (row-major, rows × f->n) with the rows listed, or with all rows if list is NULL. */
 int features_encode(const struct features *f, const struct table *t, const size_t *list,
                     size_t rows, float *ret, struct err *err);
