@@ -95,7 +95,7 @@ const foreign = []; // requests that left our origin
 async function person({ viewport = DESK, lang = 'en-US', theme = 'light', signedIn = true } = {}) {
     const context = await browser.newContext({ viewport, locale: lang, colorScheme: theme, acceptDownloads: true });
     const page = await context.newPage();
-    page.setDefaultTimeout(20000);
+    page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20000));
     page.on('pageerror', (e) => troubles.push(String(e)));
     page.on('console', (m) => {
         if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) troubles.push(m.text());

@@ -34,9 +34,9 @@ export function App() {
         setWho('unknown');
         setLinkError(null);
         try {
-            const session = await sendJson<Session>('POST', '/api/v1/session', { link });
+            await sendJson('POST', '/api/v1/session', { link });
             forget();
-            setWho(session);
+            setWho(await getJson<Session>('/api/v1/session'));
             if (!location.pathname.startsWith('/console/')) navigate(href(), true);
         } catch (e) {
             setLinkError(e as ApiError);
