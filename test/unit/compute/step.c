@@ -83,8 +83,8 @@ static int daemonize(void)
 int test_step(const char *attempt_dir)
 {
     CLEANUP(freep) char *path = fs_join(attempt_dir, "attempt.json");
-    struct buf text = BUF(0);
-    json_t *j = NULL;
+    CLEANUP(buf_free) struct buf text = BUF(0);
+    CLEANUP(json_freep) json_t *j = NULL;
     if (fs_read(path, 65536, &text, NULL) || json_parse(buf_view(&text), &j, NULL))
         return 98;
     const char *todo = json_s(j, "do");
