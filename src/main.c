@@ -48,7 +48,6 @@ static const struct migration migrations[] = {
 /* The whole server. Fields are in the order in which they are built; taken down in reverse. */
 struct server {
     char *data_dir, *binary, *spool_dir, *info_path;
-    int lock;
     struct loops *loops;
     struct pool *pool;
     struct store *store;
@@ -80,7 +79,7 @@ static void wake_streams(void *ctx, int64_t last_seq)
         net_wake(s->net);
 }
 
-/* The directory is ours alone: created for the owner only, and locked for as long as we live. */
+/* The directory is ours alone: created for the owner only; the store locks it. */
 static int open_data_dir(struct server *s, const char *dir, struct err *err)
 {
     int rc = fs_mkdirs(dir, 0700, err);
@@ -89,15 +88,9 @@ static int open_data_dir(struct server *s, const char *dir, struct err *err)
     s->data_dir = realpath(dir, NULL);
     if (!s->data_dir)
         return err_errno(err, errno, "open %s", dir);
-    CLEANUP(freep) char *lock = fs_join(s->data_dir, "lock");
     s->info_path = fs_join(s->data_dir, "server.json");
     s->spool_dir = fs_join(s->data_dir, "tmp");
-    rc = fs_lock(lock, &s->lock, err);
-    if (rc == E_CONFLICT)
-        return err_hint(err_set(err, E_CONFLICT,
-                                "the data directory %s is in use by another server", s->data_dir),
-                        err, "stop that one, or choose another with --data DIR");
-    return rc ? rc : fs_mkdirs(s->spool_dir, 0700, err);
+    return fs_mkdirs(s->spool_dir, 0700, err);
 }
 
 static int open_rooms(struct server *s, struct err *err)
@@ -180,12 +173,12 @@ static void close_all(struct server *s)
         engine_stop(s->engine);
     if (s->serve)
         serve_close(s->serve);
-    if (s->pool)
-        pool_free(s->pool);
     if (s->loops)
         loops_stop(s->loops);
     if (s->net)
         net_free(s->net);
+    if (s->pool)
+        pool_free(s->pool);
     if (s->access)
         access_close(s->access);
     if (s->store)
@@ -199,7 +192,6 @@ static void close_all(struct server *s)
     free(s->spool_dir);
     free(s->binary);
     free(s->data_dir);
-    closep(&s->lock);
 }
 
 static int wait_for_signal(const sigset_t *set)
@@ -222,7 +214,7 @@ static int up(const struct up_options *o, struct err *err)
     sigaddset(&stop, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
-    struct server s = {.lock = -1, .binary = spawn_self()};
+    struct server s = {.binary = spawn_self()};
     int rc = open_data_dir(&s, o->data_dir, err);
     rc = rc ? rc : open_rooms(&s, err);
     rc = rc ? rc : open_door(&s, o, err);

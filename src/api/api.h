@@ -25,12 +25,10 @@ struct api {
     struct access *access;
     struct engine *engine;
     struct serve *serve;
-    struct compute *compute;
     struct net *net;
     const char *data_dir;
     char url[128];
     int64_t started_ms;
-    const char *ort_version; /* "" if ONNX Runtime is missing */
 };
 
 /* The table, with ctx set to api (or to serve for the data plane). malloc'ed; api must outlive it. */

@@ -55,11 +55,11 @@ static int count(struct tx *tx, const char *project, const char *sql, const char
 static int counts(struct tx *tx, const struct json_read *q, json_t **ret, struct err *err)
 {
     static const char *const queries[][2] = {
-        {"datasets", "SELECT count(*) FROM datasets WHERE project = $1"},
+        {"datasets", "SELECT count(DISTINCT name) FROM dataset_versions WHERE project = $1"},
         {"runs", "SELECT count(*) FROM runs WHERE project = $1"},
         {"runs_running", "SELECT count(*) FROM runs WHERE project = $1 AND status = 'running'"},
         {"models", "SELECT count(*) FROM models WHERE project = $1"},
-        {"endpoints", "SELECT count(*) FROM endpoints WHERE project = $1"},
+        {"endpoints", "SELECT count(*) FROM endpoint WHERE project = $1"},
     };
     CLEANUP(json_freep) json_t *all = json_object();
     int rc = 0;
@@ -99,10 +99,10 @@ int api_status(struct request *rq, void *ctx, struct err *err)
     json_object_del(all, "busy");
     CLEANUP(json_freep)
     json_t *answer =
-        json_pack("{s:s,s:s,s:s,s:s,s:I,s:s?,s:s,s:O,s:{s:I,s:I},s:I,s:I}", "version",
+        json_pack("{s:s,s:s,s:s,s:s,s:I,s:s?,s:s?,s:O,s:{s:I,s:I},s:I,s:I}", "version",
                   TENON_VERSION, "project", rq->who.project, "data_dir", api->data_dir, "url",
                   api->url, "uptime_ms", (json_int_t)(clock_ms() - api->started_ms), "read_only",
-                  read_only ? reason : NULL, "onnxruntime", api->ort_version, "counts", all,
+                  read_only ? reason : NULL, "onnxruntime", serve_runtime(api->serve), "counts", all,
                   "slots", "total", (json_int_t)engine_slots(api->engine), "busy", (json_int_t)busy,
                   "disk_free", (json_int_t)fs_free(api->data_dir), "rss",
                   (json_int_t)resident_bytes());

@@ -131,7 +131,7 @@ static void on_signals(struct shim *s)
 
 static bool disk_over(const struct shim *s)
 {
-    if (s->limits.disk_mb && fs_tree_size(s->work) > s->limits.disk_mb << 20)
+    if (s->limits.disk_mb && fs_tree_size(s->work) >= s->limits.disk_mb << 20)
         return true;
     int64_t left = s->guard_disk ? fs_free(s->dir) : -1;
     return left >= 0 && left < DISK_RESERVE;

@@ -14,7 +14,7 @@ def error(answer, status):
 
 
 @pytest.mark.parametrize("body,says", [
-    (b"", "nothing"),
+    (b"", "empty"),
     (b"{", "line 1"),
     (b'{"yaml": "x",\n "params": }', "line 2"),
     (b'{"yaml": "x", "yaml": "y"}', "duplicate"),
@@ -40,7 +40,7 @@ def test_a_huge_body_is_refused_with_its_bound(server):
 def test_a_body_of_another_type_is_not_parsed(server):
     answer = server.call("POST", "/api/v1/runs", data=b"\x80\x04K\x01.",
                          headers={"Content-Type": "application/x-pickle"})
-    assert "application/json" in error(answer, 415)
+    assert "must be JSON, not 'application/x-pickle'" in error(answer, 415)
 
 
 def raw(server, data):

@@ -87,7 +87,7 @@ INGEST = "    kind: ingest\n    path: t.csv\n    dataset: {}\n"
     (b"", ["empty"]),
     (b"a,a\n1,2\n", ["a"]),
     ("a,b\n1,2\n".encode("utf-16"), ["UTF-16"]),
-])
+], ids=["short-row", "long-row", "late-text", "empty", "same-name", "utf-16"])
 def test_bad_csv_says_which_line(server, csv, says):
     step = run_step(server, pipeline(INGEST.format("bad")), {"t.csv": csv})
     assert step["status"] == "failed", step

@@ -26,7 +26,7 @@ steps:
   - {name: evaluate, kind: evaluate, model: train, input: trip_features, where: day >= 20}
   - {name: register, kind: register, model: train, metrics: evaluate, as: lateness}
   - {name: deploy, kind: deploy, model: lateness, endpoint: lateness, after: [register]}
-  - {name: ask, kind: run, inputs: [trip_features],
+  - {name: ask, kind: run, inputs: [trip_features], after: [deploy],
      command: [tenon, predict, lateness, --rows, "inputs/trip_features/*.parquet", --limit, "3", --truth, late]}
 """
 
@@ -44,7 +44,7 @@ def trips(n=4000):
 
 @pytest.fixture(scope="module")
 def loop(server):
-    run = server.wait_run(server.submit(PIPELINE.replace("after: [register]}", "after: [register]}"),
+    run = server.wait_run(server.submit(PIPELINE,
                                         {"trips.csv": trips()}))
     assert run["status"] == "succeeded", json.dumps(run, indent=1)
     return run
@@ -105,13 +105,16 @@ def test_missing_and_unseen_values_are_answered(server, loop):
     ({"rows": [{"carrier": "UA", "hours": 3}]}, "hours"),
     ({"rows": [{"carrier": "UA", "hour": "late", "evening": True}]}, "hour"),
     ({"rows": [{"carrier": 7, "hour": 3, "evening": True}]}, "carrier"),
-    ({"rows": []}, "row"),
-    ({"rows": "x"}, "rows"),
+    ({"rows": "x"}, "expected an array, got a string"),
     ({}, "rows"),
 ])
 def test_bad_rows_name_the_column(server, loop, body, says):
     answer = server.post("/v2/models/lateness/invocations", body)
     assert answer.status_code == 400 and says in answer.json()["error"], answer.text
+
+
+def test_no_rows_no_predictions(server, loop):
+    assert server.post("/v2/models/lateness/invocations", {"rows": []}).json() == {"predictions": []}
 
 
 def tensor(**change):
@@ -129,14 +132,15 @@ def tensor(**change):
     (tensor(data=["x"]), "hour"),
     (tensor(shape=[-1, 1]), "shape"),
     ({"inputs": []}, ""),
-    ({"inputs": 3}, "inputs"),
+    ({"inputs": 3}, "expected an array, got a number"),
 ])
 def test_bad_tensors_are_explained(server, loop, body, says):
     answer = server.post("/v2/models/lateness/infer", body)
     assert answer.status_code == 400 and says in answer.json()["error"], answer.text
 
 
-@pytest.mark.parametrize("body", [b"{", b"[" * 100000, b'{"inputs":[{"name":"hour"', b"\xff\xfe", b""])
+@pytest.mark.parametrize("body", [b"{", b"[" * 9999, b'{"inputs":[{"name":"hour"', b"\xff\xfe", b""],
+                         ids=["open", "deep", "cut", "binary", "empty"])
 def test_malformed_bodies_are_refused(server, loop, body):
     answer = server.call("POST", "/v2/models/lateness/infer", data=body,
                          headers={"Content-Type": "application/json"})
