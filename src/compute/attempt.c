@@ -5,12 +5,10 @@
  */
 #include "compute/compute_int.h"
 
-#include "base/id.h"
-#include "base/log.h"
+#include "base/str.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -126,7 +124,10 @@ static bool environment_has(const char *pid, const char *entry)
  * signal goes to the process that is gone, never to its successor. */
 static bool kill_if_ours(const char *pid, const char *entry)
 {
-    CLEANUP(closep) int fd = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
+    int64_t number;
+    if (!str_i64(str_from(pid), &number) || number == getpid())
+        return false;
+    CLEANUP(closep) int fd = (int)syscall(SYS_pidfd_open, (pid_t)number, 0);
     return fd >= 0 && environment_has(pid, entry) &&
            syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
 }
@@ -136,8 +137,7 @@ static unsigned kill_round(const char *entry)
     DIR *proc = opendir("/proc");
     unsigned killed = 0;
     for (struct dirent *e = proc ? readdir(proc) : NULL; e; e = readdir(proc))
-        if (isdigit((unsigned char)e->d_name[0]) && atoi(e->d_name) != getpid())
-            killed += kill_if_ours(e->d_name, entry);
+        killed += kill_if_ours(e->d_name, entry);
     if (proc)
         closedir(proc);
     return killed;

@@ -8,7 +8,6 @@
 #include "pipeline/pipeline.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define MODES "overwrite|append"
 #define DESCRIPTION                                                                                \
@@ -152,13 +151,15 @@ bool choice_has(const char *choices, str word)
 
 const char *choice_nearest(const char *choices, str word, char ret[64])
 {
-    char copy[512];
+    char copies[32][64];
     const char *candidates[32];
     size_t n = 0;
-    snprintf(copy, sizeof(copy), "%s", choices);
-    char *rest = NULL;
-    for (char *at = strtok_r(copy, "|", &rest); at && n < 32; at = strtok_r(NULL, "|", &rest))
-        candidates[n++] = at;
+    str rest = str_from(choices), choice;
+    for (; rest.n && n < LENGTH(candidates); n++) {
+        str_cut(rest, '|', &choice, &rest);
+        snprintf(copies[n], sizeof(copies[n]), "%.*s", STR(choice));
+        candidates[n] = copies[n];
+    }
     const char *near = str_nearest(word, candidates, n);
     if (!near)
         return NULL;
