@@ -11,9 +11,9 @@
  *         rc = str_is(key, "id") ? scan_string(&s, &id, err) : scan_skip(&s, err);
  *
  * Strict RFC 8259: UTF-8 checked, at most SCAN_DEPTH_MAX levels, no NaN, no comments, no commas at
- * ends. Duplicate members are the caller's to judge. Errors are E_INVALID and name the byte, counted
- * from 0. Strings are slices of the text; those with escapes are decoded into the arena, so results
- * live as long as both. Pure; one owner; any thread.
+ * ends. Duplicate members are the caller's to judge. Errors are E_INVALID and name the byte,
+ * counted from 0. Strings are slices of the text; those with escapes are decoded into the arena, so
+ * results live as long as both. Pure; one owner; any thread.
  */
 #ifndef TENON_CODEC_SCAN_H
 #define TENON_CODEC_SCAN_H
@@ -31,8 +31,16 @@ struct scan {
     bool first; /* no member or element read yet of the container entered last */
 };
 
-enum scan_kind { SCAN_BAD, SCAN_OBJECT, SCAN_ARRAY, SCAN_STRING, SCAN_NUMBER, SCAN_TRUE, SCAN_FALSE,
-                 SCAN_NULL };
+enum scan_kind {
+    SCAN_BAD,
+    SCAN_OBJECT,
+    SCAN_ARRAY,
+    SCAN_STRING,
+    SCAN_NUMBER,
+    SCAN_TRUE,
+    SCAN_FALSE,
+    SCAN_NULL
+};
 
 struct scan_number {
     double value;       /* nearest double; ±HUGE_VAL past its range */

@@ -19,8 +19,22 @@
 struct ort;     /* the library */
 struct session; /* one loaded model */
 
-enum datatype { DT_NONE, DT_BOOL, DT_UINT8, DT_UINT16, DT_UINT32, DT_UINT64, DT_INT8, DT_INT16,
-                DT_INT32, DT_INT64, DT_FP16, DT_FP32, DT_FP64, DT_BYTES };
+enum datatype {
+    DT_NONE,
+    DT_BOOL,
+    DT_UINT8,
+    DT_UINT16,
+    DT_UINT32,
+    DT_UINT64,
+    DT_INT8,
+    DT_INT16,
+    DT_INT32,
+    DT_INT64,
+    DT_FP16,
+    DT_FP32,
+    DT_FP64,
+    DT_BYTES
+};
 
 enum { TENSOR_RANK_MAX = 8, SESSION_OUTPUTS_MAX = 256 };
 
@@ -49,8 +63,8 @@ const char *ort_version(const struct ort *o);
 const char *ort_path(const struct ort *o);
 
 /* threads: intra-op; 1 for models run inline on loops. The bytes may be freed afterwards. */
-int session_open(struct ort *o, const void *onnx, size_t n, unsigned threads,
-                 struct session **ret, struct err *err);
+int session_open(struct ort *o, const void *onnx, size_t n, unsigned threads, struct session **ret,
+                 struct err *err);
 struct session *session_ref(struct session *s);
 void session_unref(struct session *s);
 size_t session_inputs(const struct session *s, const struct tensor_info **ret);
@@ -66,8 +80,7 @@ void session_prove_rows(struct session *s, bool proven);
  * outputs_free; strings of BYTES outputs point into it as well. */
 struct outputs;
 int session_run(struct session *s, const struct tensor *inputs, const unsigned *wanted,
-                size_t n_wanted, struct outputs **ret, struct tensor *ret_tensors,
-                struct err *err);
+                size_t n_wanted, struct outputs **ret, struct tensor *ret_tensors, struct err *err);
 void outputs_free(struct outputs *o);
 
 /* The fast way for many runs of one session: columns that keep their memory, and ONNX Runtime's

@@ -30,17 +30,20 @@ struct ort_allocator;
 struct ort_type;
 struct ort_shape;
 
+/* clang-format off: one slot, one entry */
 /*    slot  returns              name                      parameters */
 #define ORT_SLOTS(X)                                                                               \
     X(1, int, error_code, (const struct ort_status *))                                             \
     X(2, const char *, error_message, (const struct ort_status *))                                 \
     X(3, struct ort_status *, create_env, (int level, const char *id, struct ort_env **))          \
     X(6, struct ort_status *, disable_telemetry, (const struct ort_env *))                         \
-    X(8, struct ort_status *, create_session, (const struct ort_env *, const void *model,          \
-      size_t n, const struct ort_options *, struct ort_session **))                                \
-    X(9, struct ort_status *, run, (struct ort_session *, const void *run_options,                 \
-      const char *const *names, const struct ort_value *const *inputs, size_t n,                   \
-      const char *const *output_names, size_t output_n, struct ort_value **outputs))               \
+    X(8, struct ort_status *, create_session,                                                      \
+      (const struct ort_env *, const void *model, size_t n, const struct ort_options *,            \
+       struct ort_session **))                                                                     \
+    X(9, struct ort_status *, run,                                                                 \
+      (struct ort_session *, const void *run_options, const char *const *names,                    \
+       const struct ort_value *const *inputs, size_t n, const char *const *output_names,           \
+       size_t output_n, struct ort_value **outputs))                                               \
     X(10, struct ort_status *, create_options, (struct ort_options **))                            \
     X(13, struct ort_status *, set_execution_mode, (struct ort_options *, int mode))               \
     X(17, struct ort_status *, disable_mem_pattern, (struct ort_options *))                        \
@@ -51,22 +54,24 @@ struct ort_shape;
     X(25, struct ort_status *, set_inter_threads, (struct ort_options *, int n))                   \
     X(30, struct ort_status *, input_count, (const struct ort_session *, size_t *))                \
     X(31, struct ort_status *, output_count, (const struct ort_session *, size_t *))               \
-    X(33, struct ort_status *, input_type, (const struct ort_session *, size_t i,                  \
-      struct ort_type **))                                                                         \
-    X(34, struct ort_status *, output_type, (const struct ort_session *, size_t i,                 \
-      struct ort_type **))                                                                         \
-    X(36, struct ort_status *, input_name, (const struct ort_session *, size_t i,                  \
-      struct ort_allocator *, char **))                                                            \
-    X(37, struct ort_status *, output_name, (const struct ort_session *, size_t i,                 \
-      struct ort_allocator *, char **))                                                            \
-    X(48, struct ort_status *, create_tensor, (struct ort_allocator *, const int64_t *shape,       \
-      size_t rank, int element, struct ort_value **))                                              \
-    X(49, struct ort_status *, wrap_tensor, (const struct ort_memory *, void *data, size_t bytes,  \
-      const int64_t *shape, size_t rank, int element, struct ort_value **))                        \
+    X(33, struct ort_status *, input_type,                                                         \
+      (const struct ort_session *, size_t i, struct ort_type **))                                  \
+    X(34, struct ort_status *, output_type,                                                        \
+      (const struct ort_session *, size_t i, struct ort_type **))                                  \
+    X(36, struct ort_status *, input_name,                                                         \
+      (const struct ort_session *, size_t i, struct ort_allocator *, char **))                     \
+    X(37, struct ort_status *, output_name,                                                        \
+      (const struct ort_session *, size_t i, struct ort_allocator *, char **))                     \
+    X(48, struct ort_status *, create_tensor,                                                      \
+      (struct ort_allocator *, const int64_t *shape, size_t rank, int element,                     \
+       struct ort_value **))                                                                       \
+    X(49, struct ort_status *, wrap_tensor,                                                        \
+      (const struct ort_memory *, void *data, size_t bytes, const int64_t *shape, size_t rank,     \
+       int element, struct ort_value **))                                                          \
     X(51, struct ort_status *, tensor_data, (struct ort_value *, void **))                         \
     X(53, struct ort_status *, strings_length, (const struct ort_value *, size_t *))               \
-    X(54, struct ort_status *, strings_content, (const struct ort_value *, void *p, size_t n,      \
-      size_t *offsets, size_t offset_count))                                                       \
+    X(54, struct ort_status *, strings_content,                                                    \
+      (const struct ort_value *, void *p, size_t n, size_t *offsets, size_t offset_count))         \
     X(55, struct ort_status *, as_tensor, (const struct ort_type *, const struct ort_shape **))    \
     X(56, struct ort_status *, type_kind, (const struct ort_type *, int *))                        \
     X(60, struct ort_status *, shape_element, (const struct ort_shape *, int *))                   \
@@ -85,10 +90,11 @@ struct ort_shape;
     X(98, void, release_type, (struct ort_type *))                                                 \
     X(99, void, release_shape, (struct ort_shape *))                                               \
     X(100, void, release_options, (struct ort_options *))                                          \
-    X(130, struct ort_status *, add_config, (struct ort_options *, const char *key,                \
-      const char *value))                                                                          \
-    X(252, struct ort_status *, resize_string, (struct ort_value *, size_t i, size_t bytes,        \
-      char **))
+    X(130, struct ort_status *, add_config,                                                        \
+      (struct ort_options *, const char *key, const char *value))                                  \
+    X(252, struct ort_status *, resize_string,                                                     \
+      (struct ort_value *, size_t i, size_t bytes, char **))
+/* clang-format on */
 
 struct ort_api {
 #define X(slot, returns, name, parameters) returns(*name) parameters;

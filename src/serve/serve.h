@@ -2,14 +2,16 @@
  *
  * Endpoints: a name that answers predictions, and the model version behind it.
  *
- * An endpoint is a row; the set of loaded endpoints is one immutable table that loops read without a
- * lock and that every change replaces (loops_retire). Changing the version loads and warms the new
- * session first, then swaps the table: a request sees the old version or the new one, never none.
+ * An endpoint is a row; the set of loaded endpoints is one immutable table that loops read without
+ * a lock and that every change replaces (loops_retire). Changing the version loads and warms the
+ * new session first, then swaps the table: a request sees the old version or the new one, never
+ * none.
  *
- * Tick batching: requests for one endpoint that arrive in the same turn of a loop are parsed straight
- * into the rows of one input batch; at the end of the turn (loop_defer) the batch runs once, inline
- * if the warm-up measured the model as cheap, else on the endpoint's instance threads, and each
- * request gets its rows of the outputs. A model without a free first dimension runs one by one.
+ * Tick batching: requests for one endpoint that arrive in the same turn of a loop are parsed
+ * straight into the rows of one input batch; at the end of the turn (loop_defer) the batch runs
+ * once, inline if the warm-up measured the model as cheap, else on the endpoint's instance threads,
+ * and each request gets its rows of the outputs. A model without a free first dimension runs one by
+ * one.
  *
  * Threads: serve_infer on loops; the rest blocks.
  */
@@ -44,8 +46,8 @@ int serve_ready(struct request *rq, void *serve, struct err *err);       /* GET 
 bool serve_all_ready(struct serve *s); /* no endpoint is loading; loops too */
 /* Version of ONNX Runtime, or NULL while no model has needed it. */
 const char *serve_runtime(struct serve *s);
-/* {"error":"text"}, with the hint behind the text: what clients of this protocol read. For the route
- * table's error_shape. */
+/* {"error":"text"}, with the hint behind the text: what clients of this protocol read. For the
+ * route table's error_shape. */
 void serve_error_shape(struct buf *b, const struct err *err);
 
 /* SQL of this room's tables, as main.c lists it among the migrations (store.h). */
