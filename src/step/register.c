@@ -38,6 +38,17 @@ static void add_metrics(struct registration *r, const json_t *result)
             json_object_set_new(r->metrics, key, json_real(last_value(value)));
 }
 
+/* What the training run said of itself stands behind what was measured on other data, and never
+ * replaces it: an evaluation comes first in every list. */
+static void add_training(struct registration *r)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach (json_object_get(r->made, "metrics"), key, value)
+        if (isfinite(last_value(value)) && !json_object_get(r->metrics, key))
+            json_object_set_new(r->metrics, key, json_real(last_value(value)));
+}
+
 static void add_datasets(struct registration *r, const json_t *result, const char *role)
 {
     size_t i;
@@ -70,13 +81,13 @@ static int collect(struct registration *r, struct err *err)
     size_t i;
     json_t *name;
     int rc = 0;
-    add_metrics(r, r->made);
     add_datasets(r, r->made, "train");
     if (said && !json_is_null(said) && !json_is_array(said))
-        return add_step(r, said, err);
+        rc = add_step(r, said, err);
     json_array_foreach (said, i, name)
         if (!rc)
             rc = add_step(r, name, err);
+    add_training(r);
     return rc;
 }
 
