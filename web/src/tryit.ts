@@ -7,8 +7,8 @@ import type { Prediction, Row, Signature, SignatureInput } from './types';
 
 export type Kind = 'text' | 'integer' | 'number' | 'boolean';
 
-export function kindOf(datatype: string): Kind {
-    if (datatype === 'BOOL') return 'boolean';
+export function kindOf({ datatype, kind }: Pick<SignatureInput, 'datatype' | 'kind'>): Kind {
+    if (datatype === 'BOOL' || kind === 'boolean') return 'boolean';
     if (/^U?INT\d+$/.test(datatype)) return 'integer';
     if (/^(FP|BF)\d+$/.test(datatype)) return 'number';
     return 'text';
@@ -18,7 +18,7 @@ export function kindOf(datatype: string): Kind {
 export function valueOf(input: SignatureInput, text: string): { value?: unknown; bad?: true } {
     const trimmed = text.trim();
     if (trimmed === '') return input.optional ? {} : { bad: true };
-    switch (kindOf(input.datatype)) {
+    switch (kindOf(input)) {
         case 'boolean':
             if (/^(true|1)$/i.test(trimmed)) return { value: true };
             return /^(false|0)$/i.test(trimmed) ? { value: false } : { bad: true };
@@ -57,8 +57,9 @@ export function exampleFields(signature: Signature, sample: Row | undefined): Re
 }
 
 function plausible(input: SignatureInput): string {
+    if (input.example !== undefined && input.example !== null) return String(input.example);
     if (input.values?.length) return String(input.values[0] ?? '');
-    switch (kindOf(input.datatype)) {
+    switch (kindOf(input)) {
         case 'boolean':
             return 'false';
         case 'integer':

@@ -126,6 +126,9 @@ export interface SignatureInput {
     name: string;
     datatype: string;
     optional?: boolean;
+    /** What the column held in training: a boolean travels as FP32 but is written true or false. */
+    kind?: 'number' | 'category' | 'boolean' | string;
+    example?: Scalar;
     /** Categories the model learnt, where the trainer recorded them. */
     values?: Scalar[];
 }

@@ -25,6 +25,15 @@ test('fields become one row of the signature’s types', () => {
     assert.deepEqual(bad, []);
 });
 
+test('what the trainer said about a column counts more than how it travels', () => {
+    const told: Signature = {
+        inputs: [{ name: 'evening', datatype: 'FP32', kind: 'boolean', example: true }, { name: 'n', datatype: 'FP32', example: 5 }],
+        outputs: [],
+    };
+    assert.deepEqual(exampleFields(told, undefined), { evening: 'true', n: '5' });
+    assert.deepEqual(rowOf(told, { evening: 'false', n: '2.5' }), { row: { evening: false, n: 2.5 }, bad: [] });
+});
+
 test('what cannot be a value of its column is named', () => {
     assert.deepEqual(rowOf(signature, { carrier: '', minute: '1.5', temp: 'warm', rain: 'maybe' }).bad, [
         'carrier', 'minute', 'temp', 'rain',

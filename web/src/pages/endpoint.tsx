@@ -153,7 +153,7 @@ async function ask(endpoint: string, row: Row): Promise<Outcome> {
 
 function Field(props: { input: SignatureInput; value: string; bad: boolean; onInput: (v: string) => void }) {
     const { input, value, bad } = props;
-    const kind = kindOf(input.datatype);
+    const kind = kindOf(input);
     const id = `in-${input.name}`;
     const options = input.values?.map(String) ?? (kind === 'boolean' ? ['true', 'false'] : []);
     return (
