@@ -164,11 +164,13 @@ static int greet(struct server *s, int64_t began_ns, struct err *err)
     return 0;
 }
 
-/* In reverse: no new requests, then no new attempts, then what they stood on. */
+/* No new requests, the handlers still at work, no new attempts, then what they stood on. */
 static void close_all(struct server *s)
 {
     if (s->net)
         net_drain(s->net, DRAIN_MS);
+    if (s->pool)
+        pool_free(s->pool);
     if (s->engine)
         engine_stop(s->engine);
     if (s->serve)
@@ -177,8 +179,6 @@ static void close_all(struct server *s)
         loops_stop(s->loops);
     if (s->net)
         net_free(s->net);
-    if (s->pool)
-        pool_free(s->pool);
     if (s->access)
         access_close(s->access);
     if (s->store)

@@ -4,6 +4,8 @@
  */
 #include "api/api_int.h"
 
+#include "data/data.h"
+#include "model/model.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 
@@ -42,38 +44,20 @@ static int64_t resident_bytes(void)
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-static int count(struct tx *tx, const char *project, const char *sql, const char *key, json_t *into,
-                 struct err *err)
-{
-    CLEANUP(rows_freep) struct rows *r = NULL;
-    int rc = tx_one(tx, &r, err, sql, "s", project);
-    if (!rc)
-        json_object_set_new(into, key, json_integer(rows_i64(r, 0)));
-    return rc;
-}
-
+/* What the rooms hold, in one snapshot; endpoints are counted by serve, which keeps them loaded. */
 static int counts(struct tx *tx, const struct json_read *q, json_t **ret, struct err *err)
 {
-    static const char *const queries[][2] = {
-        {"datasets", "SELECT count(DISTINCT name) FROM dataset_versions WHERE project = $1"},
-        {"runs", "SELECT count(*) FROM runs WHERE project = $1"},
-        {"runs_running", "SELECT count(*) FROM runs WHERE project = $1 AND status = 'running'"},
-        {"models", "SELECT count(*) FROM models WHERE project = $1"},
-        {"endpoints", "SELECT count(*) FROM endpoint WHERE project = $1"},
-    };
-    CLEANUP(json_freep) json_t *all = json_object();
-    int rc = 0;
-    for (size_t i = 0; i < LENGTH(queries) && !rc; i++)
-        rc = count(tx, q->rq->who.project, queries[i][1], queries[i][0], all, err);
-    if (!rc)
-        rc = count(tx, q->rq->who.project,
-                   "SELECT count(*) FROM attempts WHERE status IN ('starting', 'running')"
-                   " AND project = $1",
-                   "busy", all, err);
+    const char *project = q->rq->who.project;
+    int64_t datasets = 0, models = 0;
+    CLEANUP(json_freep) json_t *all = NULL;
+    int rc = run_counts(tx, project, &all, err);
+    rc = rc ? rc : data_count(tx, project, &datasets, err);
+    rc = rc ? rc : model_count(tx, project, &models, err);
     if (rc)
         return rc;
-    *ret = all;
-    all = NULL;
+    json_object_set_new(all, "datasets", json_integer(datasets));
+    json_object_set_new(all, "models", json_integer(models));
+    *ret = json_incref(all);
     return 0;
 }
 
@@ -90,22 +74,23 @@ int api_status(struct request *rq, void *ctx, struct err *err)
     struct api *api = ctx;
     struct json_read q = {.rq = rq};
     int rc = store_read(api->store, read_counts, &q, err);
-    CLEANUP(json_freep) json_t *all = q.value;
+    CLEANUP(json_freep) json_t *all = q.value, *endpoints = NULL;
+    rc = rc ? rc : serve_list(api->serve, rq->who.project, &endpoints, err);
     if (rc)
         return rc;
     char reason[256];
     bool read_only = store_read_only(api->store, reason);
-    int64_t busy = json_i(all, "busy");
-    json_object_del(all, "busy");
+    int64_t busy = json_i(all, "attempts_running");
+    json_object_del(all, "attempts_running");
+    json_object_set_new(all, "endpoints", json_integer((json_int_t)json_array_size(endpoints)));
     CLEANUP(json_freep)
-    json_t *answer =
-        json_pack("{s:s,s:s,s:s,s:s,s:I,s:s?,s:s?,s:O,s:{s:I,s:I},s:I,s:I}", "version",
-                  TENON_VERSION, "project", rq->who.project, "data_dir", api->data_dir, "url",
-                  api->url, "uptime_ms", (json_int_t)(clock_ms() - api->started_ms), "read_only",
-                  read_only ? reason : NULL, "onnxruntime", serve_runtime(api->serve), "counts", all,
-                  "slots", "total", (json_int_t)engine_slots(api->engine), "busy", (json_int_t)busy,
-                  "disk_free", (json_int_t)fs_free(api->data_dir), "rss",
-                  (json_int_t)resident_bytes());
+    json_t *answer = json_pack(
+        "{s:s,s:s,s:s,s:s,s:I,s:s?,s:s?,s:O,s:{s:I,s:I},s:I,s:I}", "version", TENON_VERSION,
+        "project", rq->who.project, "data_dir", api->data_dir, "url", api->url, "uptime_ms",
+        (json_int_t)(clock_ms() - api->started_ms), "read_only", read_only ? reason : NULL,
+        "onnxruntime", serve_runtime(api->serve), "counts", all, "slots", "total",
+        (json_int_t)engine_slots(api->engine), "busy", (json_int_t)busy, "disk_free",
+        (json_int_t)fs_free(api->data_dir), "rss", (json_int_t)resident_bytes());
     return request_answer_json(rq, 200, answer);
 }
 

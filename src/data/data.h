@@ -42,6 +42,7 @@ int data_record(struct tx *tx, const char *project, const char *attempt, const c
 int data_version_get(struct tx *tx, const char *project, const char *name, int64_t version,
                      json_t **ret, struct err *err);
 int data_list(struct tx *tx, const char *project, json_t **ret, struct err *err);
+int data_count(struct tx *tx, const char *project, int64_t *ret, struct err *err); /* names */
 int data_versions(struct tx *tx, const char *project, const char *name, json_t **ret,
                   struct err *err);
 

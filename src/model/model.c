@@ -354,3 +354,12 @@ int model_list(struct tx *tx, const char *project, json_t **ret, struct err *err
     list = NULL;
     return 0;
 }
+
+int model_count(struct tx *tx, const char *project, int64_t *ret, struct err *err)
+{
+    CLEANUP(rows_freep) struct rows *r = NULL;
+    int rc = tx_one(tx, &r, err, "SELECT count(*) FROM models WHERE project = $1", "s", project);
+    if (!rc)
+        *ret = rows_i64(r, 0);
+    return rc;
+}

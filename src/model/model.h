@@ -42,6 +42,7 @@ int model_version_get(struct tx *tx, const char *project, const char *model, int
                       json_t **ret, struct err *err);
 /* [{"name","latest_version","versions","aliases",…}] and newest-first versions of one model. */
 int model_list(struct tx *tx, const char *project, json_t **ret, struct err *err);
+int model_count(struct tx *tx, const char *project, int64_t *ret, struct err *err); /* names */
 int model_versions(struct tx *tx, const char *project, const char *model, json_t **ret,
                    struct err *err);
 

@@ -80,6 +80,8 @@ int engine_cancel(struct engine *e, const char *project, const char *run, struct
 
 /* JSON of docs/api.md; new references. */
 int run_list(struct tx *tx, const char *project, int64_t limit, json_t **ret, struct err *err);
+/* {"runs","runs_running","attempts_running"} of a project; new reference. */
+int run_counts(struct tx *tx, const char *project, json_t **ret, struct err *err);
 int run_get(struct tx *tx, const char *project, const char *run, json_t **ret, struct err *err);
 /* DATA/runs/RUN/STEP/N/log of the given or (attempt 0) latest attempt; malloc'ed. */
 int run_log_path(struct tx *tx, const char *data_dir, const char *project, const char *run,

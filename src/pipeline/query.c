@@ -344,3 +344,19 @@ int run_log_path(struct tx *tx, const char *data_dir, const char *project, const
     *ret = fs_join(dir, "log");
     return 0;
 }
+
+int run_counts(struct tx *tx, const char *project, json_t **ret, struct err *err)
+{
+    CLEANUP(rows_freep) struct rows *r = NULL;
+    int rc = tx_one(tx, &r, err,
+                    "SELECT (SELECT count(*) FROM runs WHERE project = $1),"
+                    " (SELECT count(*) FROM runs WHERE project = $1 AND status = 'running'),"
+                    " (SELECT count(*) FROM attempts WHERE project = $1"
+                    "  AND status IN ('starting', 'running'))",
+                    "s", project);
+    if (!rc)
+        *ret = json_pack("{s:I,s:I,s:I}", "runs", (json_int_t)rows_i64(r, 0), "runs_running",
+                         (json_int_t)rows_i64(r, 1), "attempts_running",
+                         (json_int_t)rows_i64(r, 2));
+    return rc;
+}
