@@ -9,6 +9,8 @@
 
 #include "sys/fs.h"
 
+#include <time.h>
+
 static int make_dir(const char *dir, struct err *err)
 {
     if (fs_exists(dir))
@@ -18,10 +20,17 @@ static int make_dir(const char *dir, struct err *err)
     return rc ? rc : fs_sync_dir(parent, err);
 }
 
+/* A killed server's child holds the lock from its fork to its exec: milliseconds, worth a wait. */
 static int lock_dir(const char *dir, int *ret, struct err *err)
 {
+    enum { TRIES = 20, PAUSE_MS = 50 };
     CLEANUP(freep) char *path = fs_join(dir, "tenon.lock");
-    int rc = fs_lock(path, ret, err);
+    int rc = E_CONFLICT;
+    for (int i = 0; i < TRIES && rc == E_CONFLICT; i++) {
+        if (i)
+            nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000}, NULL);
+        rc = fs_lock(path, ret, err);
+    }
     if (rc == E_CONFLICT)
         return err_hint(err_set(err, E_CONFLICT, "the data directory %s is in use", dir), err,
                         "another server is running on it; stop that one or choose --data DIR");

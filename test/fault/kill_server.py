@@ -33,7 +33,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATASETS = 3
 UNFINISHED_MAX = 6
-IN_USE = 6  # exit status of E_CONFLICT
 
 PIPELINE = """\
 kind: pipeline
@@ -58,7 +57,7 @@ RUN_STEPS = ("first", "second", "last")
 class Server:
     def __init__(self, binary, data, log):
         self.binary, self.data, self.log = binary, Path(data), log
-        self.process, self.url, self.token, self.in_use = None, None, None, 0
+        self.process, self.url, self.token = None, None, None
 
     def launch(self):
         (self.data / "server.json").unlink(missing_ok=True)
@@ -70,11 +69,7 @@ class Server:
     def wait_ready(self, seconds=60):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if self.process.poll() == IN_USE and self.in_use < 20:
-                self.in_use += 1  # a child on its way to exec still held the dead server's lock
-                time.sleep(0.05)
-                self.launch()
-            elif self.process.poll() is not None:
+            if self.process.poll() is not None:
                 raise SystemExit(f"the server ended by itself: {self.process.returncode}")
             try:
                 about = json.loads((self.data / "server.json").read_text())
@@ -232,7 +227,6 @@ def check_leftovers(server):
 def torment(server, dice, cycles):
     early = 0
     for cycle in range(cycles):
-        server.in_use = 0
         server.launch()
         if dice.random() < 0.15:  # while it starts and adopts
             time.sleep(dice.random() * 0.1)
@@ -265,7 +259,6 @@ def main():
         early = torment(server, random.Random(options.seed), options.cycles)
         load.stopping = True
         load.join()
-        server.in_use = 0
         server.launch()
         server.wait_ready()
         wrong = wait_for_all(server) + load.refused
