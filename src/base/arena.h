@@ -21,8 +21,8 @@ void arena_reset(struct arena *a); /* forgets everything, keeps the first block 
 
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned to 16 */
 void *arena_try(struct arena *a, size_t n) MUST_USE;
-str arena_str(struct arena *a, str s);         /* copy, NUL-terminated behind its length */
-char *arena_cstr(struct arena *a, str s);      /* the same copy as a C string */
+str arena_str(struct arena *a, str s);    /* copy, NUL-terminated behind its length */
+char *arena_cstr(struct arena *a, str s); /* the same copy as a C string */
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 
 #endif

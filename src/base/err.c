@@ -9,10 +9,9 @@
 static const struct {
     const char *name;
     int http, grpc, exit;
-} table[] = {
-    [E_OK] = {"ok", 200, 0, 0},
+} table[] = {[E_OK] = {"ok", 200, 0, 0},
 #define X(code, name, http, grpc, exit) [code] = {name, http, grpc, exit},
-    ERR_TABLE(X)
+             ERR_TABLE(X)
 #undef X
 };
 

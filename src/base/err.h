@@ -18,24 +18,24 @@
 
 /*        code           name               HTTP  gRPC  exit */
 #define ERR_TABLE(X)                                                                               \
-    X(E_INVALID,       "invalid",           400,   3,   2) /* the request does not make sense */   \
-    X(E_UNAUTHENTICATED, "unauthenticated", 401,  16,   4) /* no or unknown credential */          \
-    X(E_FORBIDDEN,     "forbidden",         403,   7,   4) /* known, but not allowed */            \
-    X(E_NOTFOUND,      "not_found",         404,   5,   3)                                         \
-    X(E_METHOD,        "method_not_allowed",405,  12,   2)                                         \
-    X(E_TIMEOUT,       "timeout",           408,   4,   5)                                         \
-    X(E_CONFLICT,      "conflict",          409,  10,   6) /* exists, or state forbids it now */   \
-    X(E_TOOBIG,        "too_big",           413,   8,   2) /* over a stated bound */               \
-    X(E_TYPE,          "unsupported_type",  415,   3,   2) /* content type not accepted */         \
-    X(E_RANGE,         "range",             416,  11,   2) /* range cannot be satisfied */         \
-    X(E_BUSY,          "busy",              503,  14,   5) /* a bounded queue is full: retry */    \
-    X(E_UNAVAILABLE,   "unavailable",       503,  14,   5) /* not ready, or a part is missing */   \
-    X(E_READONLY,      "read_only",         503,  14,   5) /* storage failed: nothing is written */\
-    X(E_UNSUPPORTED,   "unsupported",       501,  12,   2)                                         \
-    X(E_CANCELLED,     "cancelled",         499,   1,   7)                                         \
-    X(E_IO,            "io",                500,  13,   1) /* disk, network or child process */    \
-    X(E_CORRUPT,       "corrupt",           500,  15,   1) /* stored bytes are not what was written */ \
-    X(E_INTERNAL,      "internal",          500,  13,   1) /* a defect of ours */
+    X(E_INVALID, "invalid", 400, 3, 2)                  /* the request does not make sense */      \
+    X(E_UNAUTHENTICATED, "unauthenticated", 401, 16, 4) /* no or unknown credential */             \
+    X(E_FORBIDDEN, "forbidden", 403, 7, 4)              /* known, but not allowed */               \
+    X(E_NOTFOUND, "not_found", 404, 5, 3)                                                          \
+    X(E_METHOD, "method_not_allowed", 405, 12, 2)                                                  \
+    X(E_TIMEOUT, "timeout", 408, 4, 5)                                                             \
+    X(E_CONFLICT, "conflict", 409, 10, 6)       /* exists, or state forbids it now */              \
+    X(E_TOOBIG, "too_big", 413, 8, 2)           /* over a stated bound */                          \
+    X(E_TYPE, "unsupported_type", 415, 3, 2)    /* content type not accepted */                    \
+    X(E_RANGE, "range", 416, 11, 2)             /* range cannot be satisfied */                    \
+    X(E_BUSY, "busy", 503, 14, 5)               /* a bounded queue is full: retry */               \
+    X(E_UNAVAILABLE, "unavailable", 503, 14, 5) /* not ready, or a part is missing */              \
+    X(E_READONLY, "read_only", 503, 14, 5)      /* storage failed: nothing is written */           \
+    X(E_UNSUPPORTED, "unsupported", 501, 12, 2)                                                    \
+    X(E_CANCELLED, "cancelled", 499, 1, 7)                                                         \
+    X(E_IO, "io", 500, 13, 1)             /* disk, network or child process */                     \
+    X(E_CORRUPT, "corrupt", 500, 15, 1)   /* stored bytes are not what was written */              \
+    X(E_INTERNAL, "internal", 500, 13, 1) /* a defect of ours */
 
 enum errcode {
     E_OK = 0,

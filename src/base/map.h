@@ -15,9 +15,9 @@ struct map;
 struct map *map_new(void);
 void map_free(struct map *m, void (*free_value)(void *)); /* free_value may be NULL */
 size_t map_count(const struct map *m);
-void *map_get(const struct map *m, str key);              /* NULL if absent */
-void *map_put(struct map *m, str key, void *value);       /* the value it replaces, or NULL */
-void *map_del(struct map *m, str key);                    /* the value removed, or NULL */
+void *map_get(const struct map *m, str key);        /* NULL if absent */
+void *map_put(struct map *m, str key, void *value); /* the value it replaces, or NULL */
+void *map_del(struct map *m, str key);              /* the value removed, or NULL */
 bool map_next(const struct map *m, size_t *cursor, str *key, void **value); /* start at 0 */
 
 #endif

@@ -28,8 +28,8 @@ bool str_is(str a, const char *cstr);
 int str_cmp(str a, str b);
 bool str_starts(str s, str prefix);
 bool str_ends(str s, str suffix);
-str str_trim(str s);               /* spaces, tabs, CR, LF at both ends */
-str str_skip(str s, size_t n);     /* without the first n bytes (n is clamped) */
+str str_trim(str s);           /* spaces, tabs, CR, LF at both ends */
+str str_skip(str s, size_t n); /* without the first n bytes (n is clamped) */
 bool str_find(str s, char c, size_t *at);
 /* Splits at the first c: head before it, tail after it. Without c: head = s, tail empty, false. */
 bool str_cut(str s, char c, str *head, str *tail);

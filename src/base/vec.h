@@ -21,8 +21,7 @@
     ((v)->p = vec_grow((v)->p, (v)->n, &(v)->cap, sizeof(*(v)->p)), &(v)->p[(v)->n++])
 
 /* An empty array has no address to count from. */
-#define vec_each(v, it)                                                                            \
-    for (__typeof__((v)->p) it = (v)->p; (v)->n && it < (v)->p + (v)->n; it++)
+#define vec_each(v, it) for (__typeof__((v)->p) it = (v)->p; (v)->n && it < (v)->p + (v)->n; it++)
 
 #define vec_free(v) (free((v)->p), (v)->p = NULL, (v)->n = (v)->cap = 0)
 

@@ -23,10 +23,10 @@ struct option {
 struct cli;
 
 struct command {
-    const char *name;    /* "run", "model show" */
-    const char *args;    /* "FILE" */
-    const char *summary; /* one line */
-    const char *example; /* what to type, or NULL */
+    const char *name;             /* "run", "model show" */
+    const char *args;             /* "FILE" */
+    const char *summary;          /* one line */
+    const char *example;          /* what to type, or NULL */
     const struct option *options; /* ends with name NULL; may be NULL */
     int min_args, max_args;       /* positional; max -1 = any number */
     int (*fn)(struct cli *c, struct err *err);
@@ -60,7 +60,8 @@ int cli_option_i64(const struct cli *c, const char *name, int64_t fallback, int6
 const char *cli_data_dir(const struct cli *c);
 
 /* client.c: one call to the server; the result is a new reference. */
-int cli_connect(struct cli *c, struct err *err); /* fills url and token; the calls do it by themselves */
+int cli_connect(struct cli *c,
+                struct err *err); /* fills url and token; the calls do it by themselves */
 int cli_get(struct cli *c, json_t **ret, struct err *err, const char *fmt, ...) PRINTF(4, 5);
 int cli_send(struct cli *c, const char *method, const json_t *body, json_t **ret, struct err *err,
              const char *fmt, ...) PRINTF(6, 7);

@@ -316,7 +316,8 @@ static int check_text(const char *file, str text, struct err *err)
         if (!str_is_utf8(one) || (one.n && memchr(one.p, 0, one.n)))
             return err_set(err, E_INVALID, "%s:%u:1: the line is not valid UTF-8 text", file, line);
         if (one.n && one.p[0] == '%')
-            return err_set(err, E_INVALID, "%s:%u:1: directives (%%…) are not supported", file, line);
+            return err_set(err, E_INVALID, "%s:%u:1: directives (%%…) are not supported", file,
+                           line);
     }
     return 0;
 }

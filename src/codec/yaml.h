@@ -16,15 +16,15 @@
 enum ykind { Y_NULL, Y_BOOL, Y_INT, Y_FLOAT, Y_STR, Y_SEQ, Y_MAP };
 
 struct ynode {
-    enum ykind kind; /* of YAML 1.2's core schema; a quoted scalar is always Y_STR */
+    enum ykind kind;       /* of YAML 1.2's core schema; a quoted scalar is always Y_STR */
     unsigned line, column; /* from 1 */
     str text;              /* scalars: as written, unescaped */
     bool boolean;
     int64_t integer;
-    double number;         /* Y_INT and Y_FLOAT */
-    size_t n;              /* items, or pairs of a map */
-    struct ynode **keys;   /* Y_MAP */
-    struct ynode **items;  /* Y_SEQ, Y_MAP values */
+    double number;        /* Y_INT and Y_FLOAT */
+    size_t n;             /* items, or pairs of a map */
+    struct ynode **keys;  /* Y_MAP */
+    struct ynode **items; /* Y_SEQ, Y_MAP values */
 };
 
 struct ydoc {
@@ -43,7 +43,7 @@ int yaml_only(const struct ydoc *d, const struct ynode *map, const char *const *
               struct err *err);
 int yaml_get_str(const struct ydoc *d, const struct ynode *map, const char *key, bool required,
                  str *ret, struct err *err);
-json_t *yaml_to_json(const struct ynode *n); /* new reference */
+json_t *yaml_to_json(const struct ynode *n);  /* new reference */
 const char *yaml_kind(const struct ynode *n); /* "a map", "a number", … */
 
 #endif

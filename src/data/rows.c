@@ -212,9 +212,9 @@ int data_versions(struct tx *tx, const char *project, const char *name, json_t *
 int data_count(struct tx *tx, const char *project, int64_t *ret, struct err *err)
 {
     CLEANUP(rows_freep) struct rows *r = NULL;
-    int rc = tx_one(tx, &r, err,
-                    "SELECT count(DISTINCT name) FROM dataset_versions WHERE project = $1", "s",
-                    project);
+    int rc =
+        tx_one(tx, &r, err, "SELECT count(DISTINCT name) FROM dataset_versions WHERE project = $1",
+               "s", project);
     if (!rc)
         *ret = rows_i64(r, 0);
     return rc;

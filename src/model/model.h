@@ -20,13 +20,13 @@
 
 struct model_version_spec {
     const char *project, *model;
-    const char *digest;       /* blob of model.onnx */
-    const char *attempt;      /* "RUN/STEP/N": idempotence key; NULL for uploads */
-    const char *run;          /* pipeline run id, or NULL */
-    const json_t *signature;  /* required */
-    const json_t *metrics;    /* object of numbers, may be NULL */
-    const json_t *params;     /* object, may be NULL */
-    const json_t *datasets;   /* [{"name","version","role":"train|evaluate"}], may be NULL */
+    const char *digest;      /* blob of model.onnx */
+    const char *attempt;     /* "RUN/STEP/N": idempotence key; NULL for uploads */
+    const char *run;         /* pipeline run id, or NULL */
+    const json_t *signature; /* required */
+    const json_t *metrics;   /* object of numbers, may be NULL */
+    const json_t *params;    /* object, may be NULL */
+    const json_t *datasets;  /* [{"name","version","role":"train|evaluate"}], may be NULL */
 };
 
 int model_register(struct tx *tx, const struct model_version_spec *spec, int64_t *ret_version,

@@ -65,7 +65,7 @@ struct route {
      * "..", no empty segment, no backslash, no NUL). */
     const char *pattern;
     enum route_kind kind;
-    enum perm perm; /* bits: the caller needs at least one of them */
+    enum perm perm;  /* bits: the caller needs at least one of them */
     size_t max_body; /* bytes; 0 = a body is refused */
     handler_fn handler;
     void *ctx;
@@ -85,7 +85,7 @@ struct request {
     int body_fd; /* UPLOAD: positioned at 0; owned by the request; else -1 */
     int64_t body_size;
     struct buf answer; /* BLOCK and UPLOAD: what the handler writes; FAST: before request_answer */
-    int status;              /* default 200 */
+    int status;        /* default 200 */
     const char *content_type; /* default application/json */
 };
 
@@ -117,8 +117,8 @@ int request_answer_file(struct request *rq, int fd, int64_t size, const char *co
  * appends to out (bounded) and returns a verdict. close runs once, whatever ended it. */
 enum pull { PULL_MORE, PULL_WAIT, PULL_DONE };
 struct stream_ops {
-    enum pull (*pull)(void *ctx, struct buf *out, int *wait_ms); /* PULL_WAIT: again in wait_ms or on
-                                                                     net_wake */
+    /* PULL_WAIT: again in wait_ms, or on net_wake. */
+    enum pull (*pull)(void *ctx, struct buf *out, int *wait_ms);
     void (*close)(void *ctx);
 };
 int request_answer_stream(struct request *rq, const char *content_type,
@@ -141,15 +141,16 @@ struct net_config {
     const struct route *routes;
     size_t route_count;
     struct gate gate;
-    struct pool *pool;       /* for BLOCK, UPLOAD and streams */
-    const char *spool_dir;   /* for UPLOAD */
-    size_t header_max;       /* 0 = 32 KB */
-    unsigned header_ms;      /* time for a whole header; 0 = 10 s */
-    unsigned body_ms;        /* longest gap between two pieces of a body; 0 = 30 s */
-    unsigned idle_ms;        /* keep-alive without a request; 0 = 75 s */
-    unsigned write_ms;       /* a client that takes nothing for so long is gone; 0 = 30 s */
-    unsigned connections_max; /* over all loops; 0 = 20,000. Above it only FAST routes with PERM_NONE
-                                 (health) are answered, everything else gets 503 */
+    struct pool *pool;     /* for BLOCK, UPLOAD and streams */
+    const char *spool_dir; /* for UPLOAD */
+    size_t header_max;     /* 0 = 32 KB */
+    unsigned header_ms;    /* time for a whole header; 0 = 10 s */
+    unsigned body_ms;      /* longest gap between two pieces of a body; 0 = 30 s */
+    unsigned idle_ms;      /* keep-alive without a request; 0 = 75 s */
+    unsigned write_ms;     /* a client that takes nothing for so long is gone; 0 = 30 s */
+    /* Over all loops; 0 = 20,000. Above it only FAST routes with PERM_NONE are still answered: the
+     * lane that health takes. */
+    unsigned connections_max;
     const char *const *extra_hosts; /* further Host names that are ours; NULL-terminated or NULL */
 };
 
@@ -182,10 +183,10 @@ struct http_call {
     const char *token;        /* Bearer; NULL = none */
     const char *content_type; /* of the body; NULL = application/json */
     str body;
-    int body_fd;              /* > 0: body_size bytes of it are sent instead of body */
+    int body_fd; /* > 0: body_size bytes of it are sent instead of body */
     int64_t body_size;
-    unsigned timeout_ms;      /* 0 = 30 s */
-    size_t max_answer;        /* 0 = 64 MB */
+    unsigned timeout_ms; /* 0 = 30 s */
+    size_t max_answer;   /* 0 = 64 MB */
     /* Called for each piece instead of collecting the body; nonzero stops. NULL = collect. */
     int (*on_data)(void *ctx, str piece);
     void *ctx;

@@ -24,23 +24,23 @@
 #include <stdatomic.h>
 
 enum {
-    HEADERS_MAX = 100,         /* header fields of a request */
-    PARAMS_MAX = 8,            /* parameters of a route */
-    PIPELINE_MAX = 64,         /* requests of one connection read but not answered */
-    READ_SIZE = 64 << 10,      /* bytes read at once; one such buffer per loop */
-    PENDING_MAX = 64 << 10,    /* bytes kept for a request whose turn has not come */
-    OUT_SIZE = 64 << 10,       /* answers are gathered up to this, then written */
-    COPY_MAX = 16 << 10,       /* a body up to this is copied behind its header */
-    PIECE_SIZE = 256 << 10,    /* of a file on its way out, and of a spool on its way in */
-    STREAM_PIECE = 64 << 10,   /* what one pull may append */
-    DISCARD_MAX = 64 << 10,    /* a refused body up to this is read to keep the connection */
-    ANSWER_MAX = 256 << 20,    /* bytes a handler may put into memory */
-    KEEP_MAX = 16 << 10,       /* buffers larger than this are not kept for the next request */
+    HEADERS_MAX = 100,       /* header fields of a request */
+    PARAMS_MAX = 8,          /* parameters of a route */
+    PIPELINE_MAX = 64,       /* requests of one connection read but not answered */
+    READ_SIZE = 64 << 10,    /* bytes read at once; one such buffer per loop */
+    PENDING_MAX = 64 << 10,  /* bytes kept for a request whose turn has not come */
+    OUT_SIZE = 64 << 10,     /* answers are gathered up to this, then written */
+    COPY_MAX = 16 << 10,     /* a body up to this is copied behind its header */
+    PIECE_SIZE = 256 << 10,  /* of a file on its way out, and of a spool on its way in */
+    STREAM_PIECE = 64 << 10, /* what one pull may append */
+    DISCARD_MAX = 64 << 10,  /* a refused body up to this is read to keep the connection */
+    ANSWER_MAX = 256 << 20,  /* bytes a handler may put into memory */
+    KEEP_MAX = 16 << 10,     /* buffers larger than this are not kept for the next request */
     EXTRA_HEADERS_MAX = 8 << 10,
-    LINGER_MS = 2000,          /* a refused client has this long to read why */
-    LANE_MS = 1000,            /* a connection above the maximum must be quick */
-    LANE_SIZE = 32,            /* such connections per loop */
-    IDLE_EXCHANGES = 64,       /* kept per loop for reuse */
+    LINGER_MS = 2000,    /* a refused client has this long to read why */
+    LANE_MS = 1000,      /* a connection above the maximum must be quick */
+    LANE_SIZE = 32,      /* such connections per loop */
+    IDLE_EXCHANGES = 64, /* kept per loop for reuse */
 };
 
 struct conn;
@@ -65,9 +65,9 @@ struct proto {
     void (*eof)(struct conn *c);
     void (*ready)(struct conn *c, struct exchange *x); /* there is something to send, or to read */
     void (*advance)(struct conn *c);                   /* room in the output, or the turn's end */
-    void (*expired)(struct conn *c); /* a header or a body did not come in time */
-    void (*drain)(struct conn *c);   /* finish what runs, then close */
-    void (*close)(struct conn *c);   /* the connection is gone: let go of exchanges, free state */
+    void (*expired)(struct conn *c);                   /* a header or a body did not come in time */
+    void (*drain)(struct conn *c);                     /* finish what runs, then close */
+    void (*close)(struct conn *c); /* the connection is gone: let go of exchanges, free state */
 };
 
 extern const struct proto proto_http1;
@@ -88,7 +88,7 @@ struct conn {
     struct net_loop *nl;
     const struct transport *io;
     const struct proto *proto;
-    void *state; /* the proto's */
+    void *state;                        /* the proto's */
     struct conn *prev, *next;           /* all connections of the loop */
     struct conn *wait_prev, *wait_next; /* of nl->waits[wait] */
     enum wait wait;
@@ -114,10 +114,10 @@ void conn_wait(struct conn *c, enum wait kind); /* joins the queue of that kind 
 void conn_read(struct conn *c, bool on);
 bool conn_room(const struct conn *c); /* may out and tail be appended to? */
 void conn_flush(struct conn *c);
-void conn_sent(struct conn *c); /* from transport: the write in progress is complete */
-void conn_dirty(struct conn *c); /* advance it at the end of this turn */
-void conn_linger(struct conn *c); /* sends no more, reads and drops for a while, closes */
-void conn_close(struct conn *c);  /* at once; idempotent */
+void conn_sent(struct conn *c);    /* from transport: the write in progress is complete */
+void conn_dirty(struct conn *c);   /* advance it at the end of this turn */
+void conn_linger(struct conn *c);  /* sends no more, reads and drops for a while, closes */
+void conn_close(struct conn *c);   /* at once; idempotent */
 void conn_release(struct conn *c); /* from transport, after close: frees it */
 void conn_sweep(struct net_loop *nl);
 void conn_free_all(struct net_loop *nl); /* after the loop has ended */
@@ -165,7 +165,7 @@ struct net {
 };
 
 void net_due_in(struct net_loop *nl, uint64_t ms); /* answer_due in that time */
-void net_date(struct net_loop *nl); /* brings nl->date up to date */
+void net_date(struct net_loop *nl);                /* brings nl->date up to date */
 void net_request_id(struct net_loop *nl, char ret[33]);
 /* A job of exchange x on the pool; done runs on its loop afterwards. Sets x->busy. */
 int net_job(struct exchange *x, void (*work)(struct exchange *x), void (*done)(struct exchange *x),
@@ -203,37 +203,37 @@ struct span {
 struct exchange {
     struct request rq; /* first: a request is its exchange */
     struct net_loop *nl;
-    struct conn *conn;                   /* NULL once the client has gone */
+    struct conn *conn; /* NULL once the client has gone */
     struct exchange *live_prev, *live_next;
-    struct exchange *next;               /* on its connection, in order */
-    void (*work)(struct exchange *x);    /* of the job on the pool */
+    struct exchange *next;            /* on its connection, in order */
+    void (*work)(struct exchange *x); /* of the job on the pool */
     void (*done)(struct exchange *x);
-    str target, query, authority;        /* set by the proto, like headers */
-    int64_t length;                      /* of the body; -1 = not announced */
-    bool keep_alive, expects, http10;    /* set by the proto */
+    str target, query, authority;     /* set by the proto, like headers */
+    int64_t length;                   /* of the body; -1 = not announced */
+    bool keep_alive, expects, http10; /* set by the proto */
     enum body_to body_to;
-    bool head_done, read_done;           /* the request's head, all of it, has been read */
-    bool started;                        /* the handler has been called */
-    bool busy;                           /* owned by the pool or by a FAST handler that answers later */
+    bool head_done, read_done; /* the request's head, all of it, has been read */
+    bool started;              /* the handler has been called */
+    bool busy;                 /* owned by the pool or by a FAST handler that answers later */
     bool in_handler;
-    bool answered;                       /* there is something to send */
+    bool answered; /* there is something to send */
     bool head_sent, sent;
-    bool continued;                      /* 100 Continue was sent or is not wanted */
-    int64_t received;                    /* bytes of the body so far */
+    bool continued;   /* 100 Continue was sent or is not wanted */
+    int64_t received; /* bytes of the body so far */
     size_t max_body;
     struct match match;
-    struct buf head, body, extra;        /* raw head; body in memory; further answer headers */
+    struct buf head, body, extra; /* raw head; body in memory; further answer headers */
     bool has_cache_control, has_csp;
-    struct buf spool, spool_out;         /* being filled; being written by the pool */
+    struct buf spool, spool_out; /* being filled; being written by the pool */
     struct err spool_err;
     bool spooling;
     int spool_fd;
     /* the answer */
     enum source source;
     str constant;
-    struct buf piece;                    /* of a file or stream; the pool's while busy, */
-    bool last_piece;                     /* like this */
-    bool piece_ready;                    /* ... and the proto's once this is set */
+    struct buf piece; /* of a file or stream; the pool's while busy, */
+    bool last_piece;  /* like this */
+    bool piece_ready; /* ... and the proto's once this is set */
     int file_fd;
     int64_t file_at, file_left;
     const struct stream_ops *stream;
@@ -261,9 +261,9 @@ struct exchange *exchange_new(struct conn *c);
 void exchange_free(struct exchange *x);
 void exchange_head(struct exchange *x);
 void exchange_end(struct exchange *x);
-void exchange_run(struct exchange *x);     /* the handler of a route that blocks; once it is its turn */
+void exchange_run(struct exchange *x); /* the handler of a route that blocks; once it is its turn */
 void exchange_abandon(struct exchange *x); /* the connection has gone */
-void exchange_done(struct exchange *x);    /* answered: tells the proto, or frees what nobody wants */
+void exchange_done(struct exchange *x); /* answered: tells the proto, or frees what nobody wants */
 /* Answers with an error of this HTTP status. */
 void exchange_refuse(struct exchange *x, int status, const struct err *err);
 void exchange_free_all(struct net_loop *nl);
@@ -273,18 +273,18 @@ int policy_check(struct exchange *x, struct err *err);
 
 /* body.c: what arrives */
 void exchange_body(struct exchange *x, const char *p, size_t n);
-bool body_full(const struct exchange *x);  /* the spool is behind: stop reading */
+bool body_full(const struct exchange *x);             /* the spool is behind: stop reading */
 int body_finish(struct exchange *x, struct err *err); /* pool: the rest of the spool; body_fd */
 
 /* answer.c: what leaves piece by piece */
 int64_t answer_length(const struct exchange *x); /* -1 = unknown */
 bool answer_bodyless(const struct exchange *x);  /* HEAD, 204, 304 */
-void answer_next(struct exchange *x);  /* asks for the next piece of a file or stream */
-void answer_cancel(struct exchange *x); /* ends a stream early (drain) */
-void answer_close(struct exchange *x);  /* closes file and stream; loop or net_free */
-void answer_fill(struct exchange *x);   /* pool: makes a piece */
-void answer_filled(struct exchange *x); /* loop, afterwards: it is ready */
-void answer_due(struct net_loop *nl);   /* looks for streams whose time has come */
+void answer_next(struct exchange *x);            /* asks for the next piece of a file or stream */
+void answer_cancel(struct exchange *x);          /* ends a stream early (drain) */
+void answer_close(struct exchange *x);           /* closes file and stream; loop or net_free */
+void answer_fill(struct exchange *x);            /* pool: makes a piece */
+void answer_filled(struct exchange *x);          /* loop, afterwards: it is ready */
+void answer_due(struct net_loop *nl);            /* looks for streams whose time has come */
 void answer_woken(struct net_loop *nl);
 
 #endif

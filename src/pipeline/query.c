@@ -355,8 +355,8 @@ int run_counts(struct tx *tx, const char *project, json_t **ret, struct err *err
                     "  AND status IN ('starting', 'running'))",
                     "s", project);
     if (!rc)
-        *ret = json_pack("{s:I,s:I,s:I}", "runs", (json_int_t)rows_i64(r, 0), "runs_running",
-                         (json_int_t)rows_i64(r, 1), "attempts_running",
-                         (json_int_t)rows_i64(r, 2));
+        *ret =
+            json_pack("{s:I,s:I,s:I}", "runs", (json_int_t)rows_i64(r, 0), "runs_running",
+                      (json_int_t)rows_i64(r, 1), "attempts_running", (json_int_t)rows_i64(r, 2));
     return rc;
 }

@@ -7,10 +7,10 @@
 
 #include "base/id.h"
 
-int64_t clock_ms(void);           /* Unix time, milliseconds UTC */
-int64_t clock_mono_ns(void);      /* monotonic, for measuring */
+int64_t clock_ms(void);               /* Unix time, milliseconds UTC */
+int64_t clock_mono_ns(void);          /* monotonic, for measuring */
 void random_bytes(void *p, size_t n); /* kernel CSPRNG; aborts if the kernel has none */
-id id_new(void);                  /* id_make of now and fresh randomness */
+id id_new(void);                      /* id_make of now and fresh randomness */
 /* RFC 3339 with milliseconds, UTC: 2013-06-01T12:00:00.000Z; ret holds 25 bytes. */
 void clock_rfc3339(int64_t unix_ms, char ret[25]);
 

@@ -33,7 +33,8 @@ static void *attempt(const char *path, struct buf *tried)
 
 static void *search(const char *const *names, char **ret_path, struct buf *tried)
 {
-    static const char *const places[] = {"../.deps/lib", "../../.deps/lib", "../lib/tenon", "../lib"};
+    static const char *const places[] = {"../.deps/lib", "../../.deps/lib", "../lib/tenon",
+                                         "../lib"};
     CLEANUP(freep) char *dir = binary_dir();
     for (size_t i = 0; dir && i < LENGTH(places); i++) {
         for (const char *const *name = names; *name; name++) {
@@ -58,8 +59,7 @@ static void *search(const char *const *names, char **ret_path, struct buf *tried
     return NULL;
 }
 
-int dl_open(const char *env, const char *const *names, void **ret, char **ret_path,
-            struct err *err)
+int dl_open(const char *env, const char *const *names, void **ret, char **ret_path, struct err *err)
 {
     struct buf tried = BUF(768);
     CLEANUP(freep) char *path = NULL;
@@ -73,9 +73,9 @@ int dl_open(const char *env, const char *const *names, void **ret, char **ret_pa
     }
     int rc = 0;
     if (!library)
-        rc = err_hint(err_set(err, E_UNAVAILABLE, "cannot load %s (tried %s)", names[0],
-                              buf_cstr(&tried)),
-                      err, "run tools/deps, or set %s to the library's path", env);
+        rc = err_hint(
+            err_set(err, E_UNAVAILABLE, "cannot load %s (tried %s)", names[0], buf_cstr(&tried)),
+            err, "run tools/deps, or set %s to the library's path", env);
     buf_free(&tried);
     if (rc)
         return rc;

@@ -167,8 +167,8 @@ static void errors_carry_code_message_hint_and_cannot_forge_lines(void **state)
 {
     (void)state;
     struct err err = {0};
-    int rc = err_hint(err_set(&err, E_NOTFOUND, "no model '%s'", "a\nb\x1b[31m"), &err, "do %s",
-                      "this");
+    int rc =
+        err_hint(err_set(&err, E_NOTFOUND, "no model '%s'", "a\nb\x1b[31m"), &err, "do %s", "this");
     assert_int_equal(rc, E_NOTFOUND);
     assert_string_equal(err.msg, "no model 'a b?[31m'");
     assert_string_equal(err.hint, "do this");
@@ -218,8 +218,7 @@ static void a_vector_grows_zeroed(void **state)
         v.p[i].b = i;
     }
     int sum = 0;
-    vec_each(&v, it)
-    {
+    vec_each (&v, it) {
         sum += it->a;
     }
     assert_int_equal(sum, 4950);

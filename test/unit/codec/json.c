@@ -52,9 +52,8 @@ static void members_are_checked_by_name_and_type(void **state)
     (void)state;
     CLEANUP(json_freep) json_t *j = NULL;
     struct err err = {0};
-    assert_int_equal(json_parse(S("{\"name\":\"x\",\"n\":3,\"f\":1.5,\"on\":true,\"z\":null}"), &j,
-                                &err),
-                     0);
+    assert_int_equal(
+        json_parse(S("{\"name\":\"x\",\"n\":3,\"f\":1.5,\"on\":true,\"z\":null}"), &j, &err), 0);
     str s = {0};
     int64_t n = 7;
     double f = 0;

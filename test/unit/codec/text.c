@@ -21,9 +21,9 @@ static void hex_and_base64url_follow_their_vectors(void **state)
     assert_false(hex_decode(S("666"), bytes));
     assert_false(hex_decode(S("6g"), bytes));
     /* RFC 4648, section 10, without padding */
-    static const char *const vectors[][2] = {{"", ""},         {"f", "Zg"},       {"fo", "Zm8"},
-                                             {"foo", "Zm9v"},  {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"},
-                                             {"foobar", "Zm9vYmFy"}, {"\xff\xfe\xfd", "__79"}};
+    static const char *const vectors[][2] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xff\xfe\xfd", "__79"}};
     for (size_t i = 0; i < LENGTH(vectors); i++) {
         struct buf b = BUF(100);
         base64url_encode(vectors[i][0], strlen(vectors[i][0]), &b);

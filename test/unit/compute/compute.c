@@ -72,12 +72,20 @@ static struct attempt_exit await(int exits)
     return e;
 }
 
+static int exits_so_far(void)
+{
+    pthread_mutex_lock(&T.mutex);
+    int n = T.exits;
+    pthread_mutex_unlock(&T.mutex);
+    return n;
+}
+
 static struct attempt_exit run_one(const char *todo, const char *more, char **ret_dir)
 {
     struct compute *c = open_compute();
     CLEANUP(freep) char *dir = attempt(todo, more);
     struct err err = {0};
-    int before = T.exits;
+    int before = exits_so_far();
     if (compute_start(c, dir, &err))
         fail_msg("%s", err.msg);
     struct attempt_exit e = await(before + 1);
@@ -218,7 +226,7 @@ static void cancel(void **state)
     (void)state;
     struct compute *c = open_compute();
     CLEANUP(freep) char *dir = attempt("sleep", "");
-    int before = T.exits;
+    int before = exits_so_far();
     assert_int_equal(compute_start(c, dir, NULL), 0);
     pid_t step = pid_in(dir, "work/step");
     assert_int_equal(compute_cancel(c, dir, NULL), 0);
@@ -250,7 +258,7 @@ static void shim_killed(void **state)
     (void)state;
     struct compute *c = open_compute();
     CLEANUP(freep) char *dir = attempt("stubborn", "");
-    int before = T.exits;
+    int before = exits_so_far();
     assert_int_equal(compute_start(c, dir, NULL), 0);
     pid_t step = pid_in(dir, "work/step"), grandchild = pid_in(dir, "work/grandchild");
     kill(shim_pid(dir), SIGKILL);
@@ -271,7 +279,7 @@ static void a_fenced_attempt_never_runs(void **state)
     CLEANUP(freep) char *dir = attempt("hello", "");
     enum attempt_state what;
     struct attempt_exit e;
-    int before = T.exits;
+    int before = exits_so_far();
     assert_int_equal(compute_adopt(c, dir, &what, &e, NULL), 0);
     assert_int_equal(what, ATTEMPT_NEVER);
     assert_int_equal(compute_start(c, dir, NULL), 0);
@@ -285,7 +293,7 @@ static void adoption(void **state)
     (void)state;
     struct compute *first = open_compute(), *second;
     CLEANUP(freep) char *dir = attempt("sleep", ""), *ended = attempt("exit 7", "");
-    int before = T.exits;
+    int before = exits_so_far();
     assert_int_equal(compute_start(first, ended, NULL), 0);
     await(before + 1);
     assert_int_equal(compute_start(first, dir, NULL), 0);
@@ -323,7 +331,7 @@ static void judge(struct compute *c, const char *dir, int counts[4])
     enum attempt_state what;
     struct attempt_exit e;
     struct err err = {0};
-    int before = T.exits;
+    int before = exits_so_far();
     if (compute_adopt(c, dir, &what, &e, &err))
         fail_msg("%s", err.msg);
     if (what == ATTEMPT_RUNNING)
