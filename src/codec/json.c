@@ -217,9 +217,8 @@ json_t *json_strn(str s)
     return j;
 }
 
-void json_quote(struct buf *b, str s)
+static void quote_text(struct buf *b, str s)
 {
-    buf_char(b, '"');
     size_t plain = 0;
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
@@ -236,5 +235,29 @@ void json_quote(struct buf *b, str s)
     }
     if (s.n > plain)
         buf_put(b, s.p + plain, s.n - plain);
+}
+
+/* Messages are cut to fit and quote what clients sent: a byte that is no UTF-8 becomes U+FFFD. */
+static void quote_broken(struct buf *b, str s)
+{
+    for (size_t i = 0; i < s.n;) {
+        size_t n = MIN(s.n - i, (size_t)4);
+        while (n && !str_is_utf8(str_n(s.p + i, n)))
+            n--;
+        if (n)
+            quote_text(b, str_n(s.p + i, n));
+        else
+            buf_puts(b, "\xef\xbf\xbd");
+        i += MAX(n, (size_t)1);
+    }
+}
+
+void json_quote(struct buf *b, str s)
+{
+    buf_char(b, '"');
+    if (str_is_utf8(s))
+        quote_text(b, s);
+    else
+        quote_broken(b, s);
     buf_char(b, '"');
 }

@@ -39,7 +39,8 @@ int64_t json_i(const json_t *obj, const char *key);
 
 json_t *json_strn(str s); /* new reference; invalid UTF-8 becomes U+FFFD */
 
-/* A string literal with quotes and escapes, appended to b; for hand-written fast answers. */
+/* A string literal with quotes and escapes, appended to b; for hand-written fast answers. Bytes that
+ * are not UTF-8 become U+FFFD. */
 void json_quote(struct buf *b, str s);
 
 #endif

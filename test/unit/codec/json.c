@@ -96,6 +96,15 @@ static void doubles_and_text_round_trip(void **state)
     buf_free(&b);
 }
 
+static void what_is_quoted_is_json_whatever_the_bytes(void **state)
+{
+    (void)state;
+    struct buf b = BUF(100);
+    json_quote(&b, S("caf\xc3\xa9 \xff\n\xc3"));
+    assert_string_equal(buf_cstr(&b), "\"caf\xc3\xa9 \xef\xbf\xbd\\n\xef\xbf\xbd\"");
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +112,7 @@ int main(void)
         cmocka_unit_test(bounds_depth),
         cmocka_unit_test(members_are_checked_by_name_and_type),
         cmocka_unit_test(doubles_and_text_round_trip),
+        cmocka_unit_test(what_is_quoted_is_json_whatever_the_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
