@@ -221,9 +221,8 @@ static void finish(struct exchange *x)
 static void run_fast(struct exchange *x)
 {
     const struct route *route = x->rq.route;
-    struct err err = {0};
     x->started = x->in_handler = true;
-    int rc = route->handler(&x->rq, route->ctx, &err);
+    int rc = route->handler(&x->rq, route->ctx, &x->err);
     x->in_handler = false;
     if (x->answered)
         return;
@@ -232,7 +231,7 @@ static void run_fast(struct exchange *x)
     else if (rc == REQUEST_LATER)
         x->busy = true;
     else
-        fail(x, &err);
+        fail(x, &x->err);
 }
 
 /* Pool. */

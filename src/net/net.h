@@ -97,7 +97,9 @@ int request_query_i64(const struct request *rq, const char *name, int64_t fallba
 void request_set_header(struct request *rq, const char *name, const char *value);
 /* Parses the body as JSON (415 unless the content type says so or is absent). */
 int request_json(struct request *rq, json_t **ret, struct err *err);
-int request_answer_json(struct request *rq, int status, const json_t *j); /* borrows j; returns 0 */
+/* Borrows j. For the end of a handler: 0, or E_INTERNAL (its err is filled) if j is NULL, which is
+ * what building an answer from something that has no JSON form gives. */
+int request_answer_json(struct request *rq, int status, const json_t *j);
 
 /* FAST only. A handler that returns 0 is answered with what it put into rq (it may have called
  * request_answer itself); one that returns an error code, with that error. One that returns

@@ -105,9 +105,12 @@ int request_json(struct request *rq, json_t **ret, struct err *err)
 
 int request_answer_json(struct request *rq, int status, const json_t *j)
 {
+    buf_clear(&rq->answer);
+    if (!j) /* json_pack was given NULL or bytes that are not UTF-8; an empty 200 would hide it */
+        return err_set(&exchange_of(rq)->err, E_INTERNAL,
+                       "the answer to %.*s cannot be written as JSON", STR(rq->path));
     rq->status = status;
     rq->content_type = "application/json";
-    buf_clear(&rq->answer);
     json_write(j, &rq->answer);
     return 0;
 }

@@ -134,6 +134,14 @@ static int on_json(struct request *rq, void *ctx, struct err *err)
     return rc ? rc : request_answer_json(rq, 201, body);
 }
 
+/* What a handler is left with when json_pack was given something that has no JSON form. */
+static int on_unpackable(struct request *rq, void *ctx, struct err *err)
+{
+    (void)ctx, (void)err;
+    CLEANUP(json_freep) json_t *answer = json_pack("{s:s}", "name", "\xff");
+    return request_answer_json(rq, 200, answer);
+}
+
 static int on_upload(struct request *rq, void *ctx, struct err *err)
 {
     (void)ctx;
@@ -282,6 +290,8 @@ static const struct route routes[] = {
     {"PUT", "/upload", ROUTE_UPLOAD, PERM_NONE, UPLOAD_MAX, on_upload, NULL, "", NULL},
     {"GET", "/fail", ROUTE_BLOCK, PERM_NONE, 0, on_fail, NULL, "", NULL},
     {"GET", "/fail/fast", ROUTE_FAST, PERM_NONE, 0, on_fail, NULL, "", NULL},
+    {"GET", "/unpackable", ROUTE_BLOCK, PERM_NONE, 0, on_unpackable, NULL, "", NULL},
+    {"GET", "/unpackable/fast", ROUTE_FAST, PERM_NONE, 0, on_unpackable, NULL, "", NULL},
     {"GET", "/fail/shape", ROUTE_FAST, PERM_NONE, 0, on_fail, NULL, "", triton_shape},
     {"GET", "/secret", ROUTE_FAST, PERM_READ, 0, on_who, NULL, "", NULL},
     {"POST", "/secret", ROUTE_BLOCK, PERM_WRITE, 16, on_who, NULL, "", triton_shape},
