@@ -96,13 +96,22 @@ struct log_query {
     bool ended;
 };
 
+/* Once a path is known it stays: when the latest attempt is another one, ours has ended. */
 static int find_log(struct tx *tx, void *arg, struct err *err)
 {
     struct log_query *q = arg;
-    free(q->path);
-    q->path = NULL;
-    return run_log_path(tx, q->api->data_dir, q->project, q->run, q->step, q->attempt, &q->path,
-                        &q->ended, err);
+    CLEANUP(freep) char *path = NULL;
+    int rc = run_log_path(tx, q->api->data_dir, q->project, q->run, q->step, q->attempt, &path,
+                          &q->ended, err);
+    if (rc)
+        return rc;
+    if (q->path && strcmp(q->path, path) != 0)
+        q->ended = true;
+    if (!q->path) {
+        q->path = path;
+        path = NULL;
+    }
+    return 0;
 }
 
 /* A followed log: reads on from `at`, and ends once the attempt had ended before a read that found

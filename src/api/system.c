@@ -105,14 +105,31 @@ struct feed {
 
 enum { BATCH = 200, COMMENT_MS = 15000 };
 
-static void write_event(struct buf *out, const struct event *e)
+static void write_event(struct buf *out, const struct event *e, const char *data)
 {
     buf_printf(out, "id: %lld\nevent: %s\ndata: {\"seq\":%lld,\"time\":%lld,\"kind\":",
                (long long)e->seq, e->kind, (long long)e->seq, (long long)e->time_ms);
     json_quote(out, str_from(e->kind));
     buf_puts(out, ",\"subject\":");
     json_quote(out, str_from(e->subject));
-    buf_printf(out, ",\"data\":%s}\n\n", e->data[0] ? e->data : "null");
+    buf_puts(out, ",\"data\":");
+    buf_puts(out, data[0] ? data : "null");
+    buf_puts(out, "}\n\n");
+}
+
+/* An event leaves whole or not at all: what no longer fits behind others waits for the next pull,
+ * and one that is larger than a pull goes without its data. False: it waits. */
+static bool fit_event(struct buf *out, const struct event *e)
+{
+    size_t before = out->n;
+    write_event(out, e, e->data);
+    if (buf_ok(out))
+        return true;
+    out->n = before;
+    out->full = false;
+    if (!before)
+        write_event(out, e, "");
+    return !before;
 }
 
 static enum pull feed_pull(void *ctx, struct buf *out, int *wait_ms)
@@ -125,10 +142,9 @@ static enum pull feed_pull(void *ctx, struct buf *out, int *wait_ms)
     if (f->after < store_last_event(f->api->store) &&
         store_events(f->api->store, f->project, f->after, BATCH, a, &events, &n, &err))
         return PULL_DONE; /* the browser comes back with Last-Event-ID */
-    for (size_t i = 0; i < n; i++) {
-        write_event(out, &events[i]);
-        f->after = events[i].seq;
-    }
+    size_t sent = 0;
+    for (; sent < n && fit_event(out, &events[sent]); sent++)
+        f->after = events[sent].seq;
     int64_t now = clock_ms();
     if (n || !f->quiet_since) {
         if (!n)
@@ -139,7 +155,7 @@ static enum pull feed_pull(void *ctx, struct buf *out, int *wait_ms)
         f->quiet_since = now;
     }
     *wait_ms = COMMENT_MS;
-    return n == BATCH ? PULL_MORE : PULL_WAIT;
+    return sent < n || n == BATCH ? PULL_MORE : PULL_WAIT;
 }
 
 static const struct stream_ops feed_ops = {.pull = feed_pull, .close = free};
