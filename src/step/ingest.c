@@ -6,12 +6,14 @@
  *    mode: overwrite|append, on_error: fail|skip, description}
  *
  * Each format ends as one SELECT whose rows step_table_write turns into Parquet. CSV is read twice:
- * first by our own strict reader (data/csv.h), then by DuckDB with every type given.
+ * first by our own strict reader (data/csv.h), then by DuckDB with every type given. on_error: skip
+ * leaves out rows of CSV and lines of JSON lines; an array or a Parquet file is read whole or not.
  */
 #include "step/step_int.h"
 
 #include "data/csv.h"
 #include "data/schema.h"
+#include "sys/clock.h"
 #include "sys/fs.h"
 
 #include <errno.h>
@@ -22,6 +24,7 @@
 #include <unistd.h>
 
 enum format { CSV, PARQUET, JSON };
+enum { COPY_PIECE = 1 << 20 };
 
 struct ingest {
     struct step_context *c;
@@ -163,6 +166,15 @@ static int set_nulls(struct ingest *in, struct csv *csv, struct err *err)
     return 0;
 }
 
+/* A file for the rows that are good. Its name is no other file's: the source is mapped, and cutting
+ * short a file of the user's that happens to be called the same would end us. */
+static int open_copy(struct ingest *in, int *ret_fd, struct err *err)
+{
+    in->read = arena_printf(in->c->arena, "%s.%s.good", in->path, id_new().s);
+    *ret_fd = open(in->read, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return *ret_fd < 0 ? err_errno(err, errno, "create %s", in->read) : 0;
+}
+
 /* Bad rows end the step, or with on_error: skip are left out of a copy that is then read. */
 static int settle_rows(struct ingest *in, const struct csv *csv, struct err *err)
 {
@@ -180,15 +192,13 @@ static int settle_rows(struct ingest *in, const struct csv *csv, struct err *err
     }
     if (r->plain)
         return 0;
-    CLEANUP(closep)
-    int fd = open("good.csv", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(err, errno, "create good.csv");
+    CLEANUP(closep) int fd = -1;
     struct csv_report again;
-    rc = csv_check(csv, fd, &again, err);
+    rc = open_copy(in, &fd, err);
+    if (!rc)
+        rc = csv_check(csv, fd, &again, err);
     if (!rc)
         csv_report_free(&again);
-    in->read = "good.csv";
     return rc;
 }
 
@@ -235,7 +245,9 @@ static int plan_csv(struct ingest *in, str text, struct buf *sql, struct err *er
 }
 
 /* The file is our private copy below work/, so nothing cuts it short while it is mapped. */
-static int map_csv(struct ingest *in, struct buf *sql, struct err *err)
+static int map_text(struct ingest *in,
+                    int (*plan)(struct ingest *in, str text, struct buf *sql, struct err *err),
+                    struct buf *sql, struct err *err)
 {
     CLEANUP(closep) int fd = open(in->path, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -248,8 +260,50 @@ static int map_csv(struct ingest *in, struct buf *sql, struct err *err)
     if (p == MAP_FAILED)
         return err_errno(err, errno, "map %s", in->path);
     madvise(p, n, MADV_SEQUENTIAL);
-    int rc = plan_csv(in, str_n(p, n), sql, err);
+    int rc = plan(in, str_n(p, n), sql, err);
     munmap(p, n);
+    return rc;
+}
+
+static void note_bad_line(struct ingest *in, uint64_t number, const char *why)
+{
+    if (in->report.bad < CSV_SHOWN) {
+        in->report.shown[in->report.bad] =
+            xasprintf("%s:%llu: %s", in->path, (unsigned long long)number, why);
+        step_say("%s", in->report.shown[in->report.bad]);
+    }
+    in->report.bad++;
+}
+
+/* on_error: skip. Asked to ignore errors, DuckDB makes a row of nulls of a line it cannot read; so
+ * lines that are no objects are left out of a copy, counted and told. */
+static int keep_objects(struct ingest *in, str text, struct buf *sql, struct err *err)
+{
+    CLEANUP(closep) int fd = -1;
+    struct buf kept = BUF(text.n + 1);
+    str line;
+    (void)sql;
+    int rc = open_copy(in, &fd, err);
+    for (uint64_t number = 1; !rc && text.n; number++) {
+        CLEANUP(json_freep) json_t *j = NULL;
+        struct err why = {0};
+        str_cut(text, '\n', &line, &text);
+        if (!str_trim(line).n)
+            continue;
+        if (json_parse(line, &j, &why) || json_need_object(j, "the line", &why)) {
+            note_bad_line(in, number, why.msg);
+            continue;
+        }
+        buf_str(&kept, line);
+        buf_char(&kept, '\n');
+        if (kept.n < COPY_PIECE)
+            continue;
+        rc = fs_write_all(fd, kept.p, kept.n, err);
+        buf_clear(&kept);
+    }
+    if (!rc)
+        rc = fs_write_all(fd, kept.p, kept.n, err);
+    buf_free(&kept);
     return rc;
 }
 
@@ -311,19 +365,20 @@ static int check_parquet_names(struct ingest *in, struct duck *d, const char *fr
 static int plan_typed(struct ingest *in, struct duck *d, struct buf *sql, struct err *err)
 {
     struct buf from = BUF(16384), file = BUF(8192);
+    int rc = 0;
     if (fs_size(in->path) == 0)
         return err_set(err, E_INVALID, "%s is empty", in->path);
-    duck_quote_text(&file, str_from(in->path));
+    if (in->format == JSON && in->lines && in->skip && (rc = map_text(in, keep_objects, sql, err)))
+        return rc;
+    duck_quote_text(&file, str_from(in->read));
     buf_puts(&from, in->format == PARQUET ? "read_parquet(" : "read_json(");
     buf_str(&from, buf_view(&file));
     if (in->format == JSON)
-        buf_printf(&from, ", sample_size = -1, format = '%s'%s",
-                   in->lines ? "newline_delimited" : "auto",
-                   in->skip ? ", ignore_errors = true" : "");
+        buf_printf(&from, ", sample_size = -1, format = '%s'",
+                   in->lines ? "newline_delimited" : "auto");
     buf_puts(&from, in->format == PARQUET ? ", hive_partitioning = false)" : ")");
-    int rc = in->format == PARQUET
-                 ? check_parquet_names(in, d, buf_cstr(&from), buf_cstr(&file), err)
-                 : 0;
+    if (in->format == PARQUET)
+        rc = check_parquet_names(in, d, buf_cstr(&from), buf_cstr(&file), err);
     if (!rc)
         rc = put_casts(in, d, buf_cstr(&from), sql, err);
     buf_free(&from);
@@ -345,7 +400,7 @@ static int write_table(struct ingest *in, struct duck *d, const char *select, st
 
 static int plan(struct ingest *in, struct duck *d, struct buf *sql, struct err *err)
 {
-    int rc = in->format == CSV ? map_csv(in, sql, err) : plan_typed(in, d, sql, err);
+    int rc = in->format == CSV ? map_text(in, plan_csv, sql, err) : plan_typed(in, d, sql, err);
     if (!rc)
         rc = step_inputs(in->c, d, (const char *const[]){in->read, NULL}, err);
     if (!rc && !buf_ok(sql))
