@@ -223,9 +223,12 @@ static int try_commit(const struct publication *p, bool *ret_taken, int64_t *ret
     if (rc)
         return rc;
     const int64_t *before = map_get(d->txns, str_from(p->attempt));
-    if (before) {
-        *ret_version = *before;
-        return 0;
+    if (before) { /* by a server that perhaps was killed before it could sync the folder */
+        CLEANUP(freep) char *log = fs_join(p->dir, "_delta_log");
+        rc = fs_sync_dir(log, err);
+        if (!rc)
+            *ret_version = *before;
+        return rc;
     }
     if (!p->overwrite && d->schema && (rc = schema_fits(d->schema, p->schema, err)))
         return rc;

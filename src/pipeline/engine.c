@@ -707,6 +707,14 @@ struct store *engine_store(struct engine *e)
     return e->config.store;
 }
 
+bool engine_stopping(struct engine *e)
+{
+    pthread_mutex_lock(&e->mutex);
+    bool stopping = e->stopping;
+    pthread_mutex_unlock(&e->mutex);
+    return stopping;
+}
+
 unsigned engine_slots(const struct engine *e)
 {
     return e->slots;

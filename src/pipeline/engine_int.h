@@ -34,6 +34,7 @@ struct executor {
 extern const struct executor compute_executor;
 
 struct store *engine_store(struct engine *e);
+bool engine_stopping(struct engine *e); /* any thread: do not begin what takes long */
 int engine_start_on(const struct engine_config *config, const struct executor *executor,
                     struct engine **ret, struct err *err);
 

@@ -10,6 +10,7 @@
  */
 #include "pipeline/engine_int.h"
 
+#include "base/log.h"
 #include "data/data.h"
 #include "model/model.h"
 #include "sys/clock.h"
@@ -28,7 +29,8 @@ struct outcome {
     json_t *result, *inputs, *outputs;
     int64_t *versions; /* of result.datasets */
     struct finish finish;
-    bool current; /* the transaction found the attempt still running */
+    bool current;   /* the transaction found the attempt still running */
+    bool published; /* a commit in a table's log waits for its row */
 };
 
 char *error_json(const struct err *err)
@@ -100,6 +102,29 @@ static char *describe_failure(const struct job *j)
 
 /* --- successes --- */
 
+/* None is one that says nothing; one that cannot be read is not. */
+static int read_result(const struct job *j, json_t **ret, struct err *err)
+{
+    CLEANUP(freep) char *path = fs_join(j->dir, "result.json");
+    CLEANUP(json_freep) json_t *result = NULL;
+    struct buf text = BUF(0);
+    if (!fs_exists(path)) {
+        *ret = json_object();
+        return 0;
+    }
+    int rc = fs_read(path, RESULT_MAX, &text, err);
+    if (!rc)
+        rc = json_parse(buf_view(&text), &result, err);
+    if (!rc)
+        rc = json_need_object(result, "it", err);
+    buf_free(&text);
+    if (rc)
+        return err_wrap(err, "result.json");
+    *ret = result;
+    result = NULL;
+    return 0;
+}
+
 static bool declares(const struct job *j, const char *dataset)
 {
     const json_t *name;
@@ -148,21 +173,36 @@ static int publish(struct outcome *o, struct err *err)
                           &o->versions[i], err);
         if (rc)
             return rc;
+        o->published = true;
         json_object_set_new(d, "version", json_integer(o->versions[i]));
         add_output(o, "dataset", json_s(d, "name"), o->versions[i]);
     }
     return 0;
 }
 
-/* [{"name","version"}] of what attempt.json pinned. */
+static bool listed(const json_t *list, const json_t *item)
+{
+    const json_t *other;
+    size_t i;
+    json_array_foreach (list, i, other)
+        if (json_equal(other, item))
+            return true;
+    return false;
+}
+
+/* [{"name","version"}] of what attempt.json pinned; once each, whatever the aliases. */
 static json_t *read_inputs(const struct job *j)
 {
     CLEANUP(json_freep) json_t *attempt = read_json(j->dir, "attempt.json");
     json_t *list = json_array(), *snapshot;
     const char *alias;
-    json_object_foreach (json_object_get(attempt, "inputs"), alias, snapshot)
-        json_array_append_new(list, json_pack("{s:s, s:I}", "name", json_s(snapshot, "name"),
-                                              "version", (json_int_t)json_i(snapshot, "version")));
+    json_object_foreach (json_object_get(attempt, "inputs"), alias, snapshot) {
+        CLEANUP(json_freep)
+        json_t *input = json_pack("{s:s, s:I}", "name", json_s(snapshot, "name"), "version",
+                                  (json_int_t)json_i(snapshot, "version"));
+        if (!listed(list, input))
+            json_array_append(list, input);
+    }
     return list;
 }
 
@@ -261,25 +301,36 @@ static int succeed(struct outcome *o, struct err *err)
         o->finish.outputs = json_array_size(o->outputs) ? json_text(o->outputs) : NULL;
         return 0;
     }
+    json_decref(o->inputs); /* of the try before */
     o->inputs = read_inputs(o->job);
     rc = store_write(o->job->config->store, commit, o, err);
     o->finish.committed = !rc;
     return rc;
 }
 
-/* Outputs are on disk and the step has ended well: a busy moment must not throw them away. */
+static bool passing(int code)
+{
+    return code == E_BUSY || code == E_IO || code == E_UNAVAILABLE;
+}
+
+/* Outputs are on disk and the step has ended well: a busy moment must not throw them away. And once
+ * a table's log holds a commit of this attempt there is no giving up at all, because the attempt
+ * that came instead would append the same rows again: whoever is the server when the store takes
+ * writes again finishes this one. */
 static int succeed_patiently(struct outcome *o, struct err *err)
 {
-    int rc = E_BUSY;
-    for (int tries = 0; rc == E_BUSY && tries < TRIES; tries++) {
-        if (tries)
-            usleep(100000U << tries);
+    for (int tries = 1;; tries++) {
         json_array_clear(o->outputs);
         free(o->versions);
         o->versions = NULL;
-        rc = succeed(o, err);
+        int rc = succeed(o, err);
+        if (!passing(rc) || (!o->published && tries == TRIES) || engine_stopping(o->job->engine))
+            return rc;
+        if (tries == TRIES)
+            log_warn("outputs_wait", "run=%s step=%s error=\"%s\"", o->job->run.s, o->job->step,
+                     err->msg);
+        usleep(tries < TRIES ? 50000U << tries : 1000000);
     }
-    return rc;
 }
 
 static void drop_work(const char *dir)
@@ -288,28 +339,27 @@ static void drop_work(const char *dir)
     fs_remove_tree(work, NULL);
 }
 
-/* False if nothing can be said: the store is read-only, and the next server will ask again. */
+/* False if nothing can be said: the store takes no writes, and the next server will ask again. */
 static bool judge(struct outcome *o, enum attempt_outcome *ret)
 {
     const struct job *j = o->job;
     struct err err = {0};
     if (j->exit.code != 0 || j->exit.signal || j->exit.reason[0]) {
         o->finish.error = describe_failure(j);
+        if (strcmp(j->exit.reason, "disk") == 0)
+            drop_work(j->dir); /* or the disk stays full, for everybody */
         *ret = strcmp(j->exit.reason, "lost") == 0 ? OUTCOME_LOST : OUTCOME_FAILED;
         return true;
     }
-    o->result = read_json(j->dir, "result.json");
-    if (!o->result)
-        o->result = json_object();
     o->outputs = json_array();
     *ret = OUTCOME_OK;
-    if (succeed_patiently(o, &err) == 0) {
+    if (read_result(j, &o->result, &err) == 0 && succeed_patiently(o, &err) == 0) {
         drop_work(j->dir);
         return true;
     }
     *ret = OUTCOME_FAILED;
     o->finish.error = error_json(&err);
-    return err.code != E_READONLY;
+    return err.code != E_READONLY && !(o->published && passing(err.code));
 }
 
 void finish_job(void *job)

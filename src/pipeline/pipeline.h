@@ -63,7 +63,6 @@ struct engine_config {
 
 /* Adopts what still runs and goes on with every unfinished run before it returns. */
 int engine_start(const struct engine_config *config, struct engine **ret, struct err *err);
-unsigned engine_slots(const struct engine *e);
 void engine_set_url(struct engine *e, const char *url); /* where attempts reach the server */
 unsigned engine_slots(const struct engine *e);          /* attempts that may run at once */
 void engine_stop(struct engine *e);                     /* running attempts go on without us */

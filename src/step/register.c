@@ -49,6 +49,16 @@ static void add_training(struct registration *r)
             json_object_set_new(r->metrics, key, json_real(last_value(value)));
 }
 
+static bool listed(const json_t *list, const json_t *item)
+{
+    const json_t *other;
+    size_t i;
+    json_array_foreach (list, i, other)
+        if (json_equal(other, item))
+            return true;
+    return false;
+}
+
 static void add_datasets(struct registration *r, const json_t *result, const char *role)
 {
     size_t i;
@@ -58,7 +68,10 @@ static void add_datasets(struct registration *r, const json_t *result, const cha
         json_object_set(o, "name", json_object_get(input, "name"));
         json_object_set(o, "version", json_object_get(input, "version"));
         json_object_set_new(o, "role", json_string(role));
-        json_array_append_new(r->datasets, o);
+        if (listed(r->datasets, o)) /* two evaluations of the same rows, say */
+            json_decref(o);
+        else
+            json_array_append_new(r->datasets, o);
     }
 }
 

@@ -46,6 +46,7 @@ def test_a_step_that_fills_the_disk_is_stopped(server):
     step = run_step(server, shell("while :; do head -c 10000000 /dev/zero >> big; sleep 0.1; done",
                                   "    disk: 50m\n"))
     assert step["status"] == "failed" and "disk" in step["error"]["message"], step
+    assert not list(server.data.glob("runs/**/big"))  # the disk is free again
 
 
 def test_retries_are_counted_and_said(server, tmp_path):
@@ -123,6 +124,39 @@ steps:
     load, q = run["steps"]
     assert load["status"] == "succeeded" and q["status"] == "failed"
     assert "bb" in q["error"]["message"] and "2:" in q["error"]["message"], q["error"]
+
+
+def test_lines_that_are_no_json_are_left_out_and_told(server):
+    rows = b'{"a": 1, "b": "x"}\n\n{"a": 2, "b":\nnot json\n{"a": 3, "b": "z"}\n'
+    skip = "    kind: ingest\n    path: t.jsonl\n    dataset: told\n    on_error: skip\n"
+    step = run_step(server, pipeline(skip), {"t.jsonl": rows})
+    assert step["status"] == "succeeded" and "2 bad rows left out" in step["summary"], step
+    assert server.get("/api/v1/datasets/told").json()["sample"] == [
+        {"a": 1, "b": "x"}, {"a": 3, "b": "z"}]
+    step = run_step(server, pipeline(skip.replace("skip", "fail")), {"t.jsonl": rows})
+    assert step["status"] == "failed", step
+
+
+@pytest.mark.parametrize("name", ["good.csv", "t.csv"])
+def test_a_file_may_have_any_name(server, name):
+    csv = b"a,b\n" + b"1,2\n" * 100000 + b"3,4,5\n"
+    step = run_step(server, pipeline(f"    kind: ingest\n    path: {name}\n    dataset: named\n"
+                                     "    on_error: skip\n"), {name: csv})
+    assert step["status"] == "succeeded" and "100000 rows" in step["summary"], step
+    assert "1 bad rows left out" in step["summary"], step
+
+
+def test_the_same_rows_under_two_names_are_one_input(server):
+    yaml = """kind: pipeline
+name: p
+steps:
+  - {name: load, kind: ingest, path: t.csv, dataset: twice}
+  - {name: q, kind: sql, inputs: {x: twice, y: twice}, dataset: joined,
+     sql: "select x.a from x join y using (a)"}
+"""
+    run = server.wait_run(server.submit(yaml, {"t.csv": b"a\n1\n2\n"}))
+    assert run["status"] == "succeeded", run
+    assert server.get("/api/v1/datasets/joined").json()["inputs"] == [{"name": "twice", "version": 0}]
 
 
 def test_sql_reaches_nothing_but_its_inputs(server):

@@ -466,6 +466,66 @@ static void outputs_become_visible_with_the_success(void **state)
     assert_int_equal(json_i(pinned, "version"), json_i(output, "version"));
 }
 
+static int set_pages(struct tx *tx, void *arg, struct err *err)
+{
+    return tx_exec(tx, err, arg, "");
+}
+
+/* The rows of the table are there, their version is not: an attempt in place of this one would
+ * append them again. */
+static void a_full_disk_between_commit_and_row_repeats_nothing(void **state)
+{
+    struct house *h = *state;
+    CLEANUP(freep) char *source = xcalloc(1, 300001);
+    memset(source, 's', 300000); /* too long for the pages there are */
+    CLEANUP(freep)
+    char *result = xasprintf("{\"datasets\":[{\"name\":\"scores\",\"mode\":\"append\",\"schema\":["
+                             "{\"name\":\"x\",\"type\":\"long\",\"nullable\":true}],\"files\":[{"
+                             "\"path\":\"one.parquet\",\"size\":10,\"rows\":3}],\"sample\":[],"
+                             "\"source\":\"%s\"}]}",
+                             source);
+    CLEANUP(freep)
+    char *steps = xasprintf("  - {name: a, kind: run, command: [result, '%s'], outputs: [scores],"
+                            " retries: {count: 1, delay: 1ms}}\n",
+                            result);
+    CLEANUP(freep) char *table = data_table_dir(h->dir, "default", "scores");
+    CLEANUP(freep) char *first = xasprintf("%s/_delta_log/%020d.json", table, 0);
+    CLEANUP(freep) char *second = xasprintf("%s/_delta_log/%020d.json", table, 1);
+    struct err err = {0};
+    put_table_file(h, "one.parquet");
+    pthread_mutex_lock(&W.mutex);
+    W.hold = true;
+    pthread_mutex_unlock(&W.mutex);
+    id run = submit(h, steps);
+    await_step(h, &run, "a", "running");
+    assert_int_equal(store_write(h->store, set_pages, "PRAGMA max_page_count = 1", &err), 0);
+    pthread_mutex_lock(&W.mutex);
+    W.hold = false;
+    pthread_cond_broadcast(&W.wake);
+    pthread_mutex_unlock(&W.mutex);
+    while (!fs_exists(first))
+        usleep(1000);
+    usleep(3000000); /* longer than a passing moment is waited for */
+    assert_int_equal(store_write(h->store, set_pages, "PRAGMA max_page_count = 1000000", &err), 0);
+    CLEANUP(json_freep) json_t *j = await(h, &run);
+    is(j, "status", "succeeded");
+    assert_int_equal(json_i(step_of(j, "a"), "attempt"), 1);
+    assert_false(fs_exists(second));
+    CLEANUP(json_freep) json_t *snapshot = NULL;
+    assert_int_equal(data_snapshot(h->dir, "default", "scores", -1, &snapshot, &err), 0);
+    assert_int_equal(json_array_size(json_object_get(snapshot, "files")), 1);
+}
+
+static void a_result_that_cannot_be_read_is_no_success(void **state)
+{
+    struct house *h = *state;
+    id run = submit(h, "  - {name: a, kind: run, command: [result, '{\"metrics\": {\"auc\"']}\n");
+    CLEANUP(json_freep) json_t *j = await(h, &run);
+    is(j, "status", "failed");
+    assert_non_null(
+        strstr(json_s(json_object_get(step_of(j, "a"), "error"), "message"), "result.json"));
+}
+
 static void what_a_step_makes_must_be_declared(void **state)
 {
     struct house *h = *state;
@@ -589,6 +649,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(cancel_ends_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(slots_are_kept_and_waiting_is_explained, set_up, tear_down),
         cmocka_unit_test_setup_teardown(outputs_become_visible_with_the_success, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_between_commit_and_row_repeats_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_result_that_cannot_be_read_is_no_success, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_a_step_makes_must_be_declared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_exist_is_refused_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_engine_goes_on_where_the_last_one_stopped, set_up,
