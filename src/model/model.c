@@ -62,7 +62,7 @@ static int find_attempt(struct tx *tx, const struct model_version_spec *spec, in
         *ret = rows_i64(r, 0);
         return 0;
     }
-    return rc;
+    return -rc;
 }
 
 /* The next number of the model, making the model if it is new. */
@@ -141,7 +141,7 @@ static int unknown_model(struct tx *tx, const char *project, const char *model, 
         rc = 0;
     }
     if (rc)
-        return rc;
+        return rc < 0 ? -rc : rc;
     rc = err_set(err, E_NOTFOUND, "no model '%s'", model);
     const char *near = str_nearest(str_from(model), names, n);
     return near ? err_hint(rc, err, "did you mean '%s'?", near)
@@ -160,7 +160,7 @@ static int one_version(struct tx *tx, const char *project, const char *model, co
         *ret = rows_i64(r, 0);
         return 0;
     }
-    return rc < 0 || rc > 1 ? rc : E_NOTFOUND;
+    return rc < 0 ? -rc : E_NOTFOUND;
 }
 
 int model_resolve(struct tx *tx, const char *project, const char *model, str ref,
@@ -245,7 +245,7 @@ static int aliases(struct tx *tx, const char *project, const char *model, int64_
     }
     if (rc) {
         json_decref(list);
-        return rc;
+        return rc < 0 ? -rc : rc;
     }
     *ret = list;
     return 0;
@@ -318,7 +318,7 @@ int model_versions(struct tx *tx, const char *project, const char *model, json_t
     if (!rc && !json_array_size(list))
         return unknown_model(tx, project, model, err);
     if (rc)
-        return rc;
+        return rc < 0 ? -rc : rc;
     *ret = list;
     list = NULL;
     return 0;
@@ -349,7 +349,7 @@ int model_list(struct tx *tx, const char *project, json_t **ret, struct err *err
             json_object_set_new(m, "aliases", names);
     }
     if (rc)
-        return rc;
+        return rc < 0 ? -rc : rc;
     *ret = list;
     list = NULL;
     return 0;

@@ -133,7 +133,7 @@ static int add_params(struct tx *tx, const char *run, json_t *into, struct err *
         json_object_set_new(into, name, json_strn(rows_str(r, 1)));
         rc = 0;
     }
-    return rc;
+    return rc < 0 ? -rc : rc;
 }
 
 /* The latest point of each key: the greatest by (step, time). */
@@ -149,7 +149,7 @@ static int add_metrics(struct tx *tx, const char *run, json_t *into, struct err 
         json_object_set_new(into, name, json_real(rows_f64(r, 1)));
         rc = 0;
     }
-    return rc;
+    return rc < 0 ? -rc : rc;
 }
 
 int track_runs(struct tx *tx, const char *project, const char *pipeline_run, int64_t limit,
@@ -177,7 +177,7 @@ int track_runs(struct tx *tx, const char *project, const char *pipeline_run, int
         rc = rc ? rc : add_metrics(tx, json_s(run, "id"), metrics, err);
     }
     if (rc)
-        return rc;
+        return rc < 0 ? -rc : rc;
     *ret = list;
     list = NULL;
     return 0;
@@ -203,7 +203,7 @@ int track_history(struct tx *tx, const char *project, const char *run, const cha
         rc = 0;
     }
     if (rc)
-        return rc;
+        return rc < 0 ? -rc : rc;
     *ret = list;
     list = NULL;
     return 0;
