@@ -203,6 +203,20 @@ static int check_inputs(const struct batch *b, int64_t *ret_rows, struct err *er
     return 0;
 }
 
+/* A graph may drop rows depending on their values, which no warm-up can know. To answer then would
+ * give a request the rows of another. */
+static int check_outputs(const struct batch *b, int64_t rows, struct err *err)
+{
+    for (size_t i = 0; i < b->s->output_n; i++) {
+        const struct tensor *t = &b->outputs[i];
+        if (!t->rank || t->shape[0] != rows)
+            return err_set(err, E_UNSUPPORTED, "the model answered %lld rows with %lld of '%s'",
+                           (long long)rows, (long long)(t->rank ? t->shape[0] : 0),
+                           b->s->outputs[i].name);
+    }
+    return 0;
+}
+
 int batch_run(struct batch *b, const struct tensor **ret_outputs, struct err *err)
 {
     int64_t rows = -1;
@@ -215,6 +229,8 @@ int batch_run(struct batch *b, const struct tensor **ret_outputs, struct err *er
     rc = prepare(b, rows, k, err);
     if (!rc)
         rc = run(b, k, err);
+    if (!rc && b->s->rows_proven)
+        rc = check_outputs(b, rows, err);
     if (rc || k == &once) {
         /* Outputs made for this run alone live until the next one, as the loose ones do. */
         for (size_t i = 0; k->outputs && i < b->s->output_n; i++) {

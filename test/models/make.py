@@ -80,6 +80,22 @@ def nonzero():
           [value("x", T.FLOAT, ["N"])], [value("places", T.INT64, ["M", 1])])
 
 
+def drops():
+    """The same with a width that only a run tells, so that its outputs cannot be made beforehand."""
+    write("drops", [helper.make_node("NonZero", ["x"], ["found"]),
+                    helper.make_node("Transpose", ["found"], ["column"], perm=[1, 0]),
+                    helper.make_node("Mul", ["x", "nil"], ["nothing"]),
+                    helper.make_node("ReduceMax", ["nothing"], ["most"], keepdims=1),
+                    helper.make_node("Cast", ["most"], ["less"], to=T.INT64),
+                    helper.make_node("Sub", ["one", "less"], ["width"]),
+                    helper.make_node("Concat", ["rest", "width"], ["shape"], axis=0),
+                    helper.make_node("Reshape", ["column", "shape"], ["places"])],
+          [value("x", T.FLOAT, ["N"])], [value("places", T.INT64, ["M", "W"])],
+          [helper.make_tensor("nil", T.FLOAT, [1], [0.0]),
+           helper.make_tensor("one", T.INT64, [1], [1]),
+           helper.make_tensor("rest", T.INT64, [1], [-1])])
+
+
 def free():
     """Two free dimensions: a matrix product."""
     write("free", [helper.make_node("MatMul", ["a", "b"], ["product"])],
@@ -102,5 +118,5 @@ def sequence():
 
 
 if __name__ == "__main__":
-    for make in (add, fixed, types, mixed, nonzero, free, picky, sequence):
+    for make in (add, fixed, types, mixed, nonzero, drops, free, picky, sequence):
         make()

@@ -71,6 +71,41 @@ static void output_rows_are_not_taken_on_trust(UNUSED void **state)
     session_unref(s);
 }
 
+static int ask_three(struct batch *b, const float *x, const struct tensor **out, struct err *err)
+{
+    struct tensor *in = batch_inputs(b);
+    assert_int_equal(batch_room(b, 0, 3, NULL), 0);
+    memcpy(in[0].data, x, 12);
+    in[0].shape[0] = 3;
+    in[0].count = 3;
+    return batch_run(b, out, err);
+}
+
+/* The warm-up saw every row answered; later values let the graph drop some. */
+static void dropped_rows_are_an_error(UNUSED void **state)
+{
+    static const char *const models[] = {"nonzero", "drops"};
+    for (size_t i = 0; i < LENGTH(models); i++) {
+        struct session *s = fixture_session(models[i]);
+        session_prove_rows(s, true);
+        assert_true(session_by_rows(s));
+        struct batch *b = batch_new(s);
+        const struct tensor *out = NULL;
+        struct err err = {0};
+        assert_int_equal(ask_three(b, (float[]){1, 2, 3}, &out, &err), 0);
+        assert_int_equal(out[0].count, 3);
+        assert_int_not_equal(ask_three(b, (float[]){1, 0, 3}, &out, &err), 0);
+        assert_int_equal(ask_three(b, (float[]){4, 5, 6}, &out, &err), 0);
+        assert_int_equal(((int64_t *)out[0].data)[2], 2);
+        if (i == 1) {
+            assert_int_equal(ask_three(b, (float[]){1, 0, 0}, &out, &err), E_UNSUPPORTED);
+            assert_string_equal(err.msg, "the model answered 3 rows with 1 of 'places'");
+        }
+        batch_free(b);
+        session_unref(s);
+    }
+}
+
 static void any_shape_runs_where_rows_do_not_rule(UNUSED void **state)
 {
     struct session *s = fixture_session("free");
@@ -139,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_do_not_remember_each_other),
         cmocka_unit_test(output_rows_are_not_taken_on_trust),
+        cmocka_unit_test(dropped_rows_are_an_error),
         cmocka_unit_test(any_shape_runs_where_rows_do_not_rule),
         cmocka_unit_test(errors_leave_the_batch_usable),
     };
