@@ -95,6 +95,7 @@ str request_header(const struct request *rq, const char *name); /* p NULL if abs
 int request_query_i64(const struct request *rq, const char *name, int64_t fallback, int64_t min,
                       int64_t max, int64_t *ret, struct err *err);
 void request_set_header(struct request *rq, const char *name, const char *value);
+int request_need_json(const struct request *rq, struct err *err); /* E_TYPE for another type */
 /* Parses the body as JSON (415 unless the content type says so or is absent). */
 int request_json(struct request *rq, json_t **ret, struct err *err);
 /* Borrows j. For the end of a handler: 0, or E_INTERNAL (its err is filled) if j is NULL, which is

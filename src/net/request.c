@@ -92,12 +92,20 @@ static bool is_json_type(str type)
            (name.n > 5 && str_ieq(str_skip(name, name.n - 5), S("+json")));
 }
 
-int request_json(struct request *rq, json_t **ret, struct err *err)
+int request_need_json(const struct request *rq, struct err *err)
 {
     str type = request_header(rq, "Content-Type");
-    if (type.n && !is_json_type(type))
-        return err_hint(err_set(err, E_TYPE, "the body must be JSON, not '%.*s'", STR(type)), err,
-                        "send 'Content-Type: application/json'");
+    if (!type.n || is_json_type(type))
+        return 0;
+    return err_hint(err_set(err, E_TYPE, "the body must be JSON, not '%.*s'", STR(type)), err,
+                    "send 'Content-Type: application/json'");
+}
+
+int request_json(struct request *rq, json_t **ret, struct err *err)
+{
+    int rc = request_need_json(rq, err);
+    if (rc)
+        return rc;
     if (!rq->body.n)
         return err_set(err, E_INVALID, "the body is empty; JSON was expected");
     return json_parse(rq->body, ret, err);

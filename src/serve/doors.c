@@ -58,10 +58,18 @@ static int find(struct serve *s, const struct request *rq, const struct endpoint
     return 0;
 }
 
+/* JSON, or what curl calls any body that one gives it with -d. */
+static int check_type(const struct request *rq, struct err *err)
+{
+    str type = request_header(rq, "Content-Type");
+    return str_ieq(type, S("application/x-www-form-urlencoded")) ? 0 : request_need_json(rq, err);
+}
+
 static int predict(struct request *rq, struct serve *s, bool invocation, struct err *err)
 {
     const struct endpoint *e;
-    int rc = find(s, rq, &e, err);
+    int rc = check_type(rq, err);
+    rc = rc ? rc : find(s, rq, &e, err);
     if (rc)
         return rc;
     rc = lane_take(lane_of(e->loaded, rq->loop), rq, invocation, err);

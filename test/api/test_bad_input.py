@@ -2,6 +2,7 @@
 """Bad input over HTTP gets a clear error and loses nothing."""
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,6 +42,25 @@ def test_a_body_of_another_type_is_not_parsed(server):
     answer = server.call("POST", "/api/v1/runs", data=b"\x80\x04K\x01.",
                          headers={"Content-Type": "application/x-pickle"})
     assert "must be JSON, not 'application/x-pickle'" in error(answer, 415)
+
+
+@pytest.mark.parametrize("door", ["infer", "invocations"])
+@pytest.mark.parametrize("kind,status", [
+    ("application/x-pickle", 415), ("application/octet-stream", 415), ("text/csv", 415),
+    ("application/json", 404), ("application/x-www-form-urlencoded", 404),  # curl -d
+])
+def test_predictions_take_json_alone(server, door, kind, status):
+    answer = server.call("POST", f"/v2/models/none/{door}", data=b"\x80\x04K\x01.",
+                         headers={"Content-Type": kind})
+    assert answer.status_code == status
+    assert ("must be JSON" if status == 415 else "no endpoint 'none'") in answer.json()["error"]
+
+
+def test_errors_are_json_whatever_was_sent(server):
+    answer = raw(server, b"GET /healthz HTTP/1.1\r\nHost: \xff\xfe\r\nConnection: close\r\n\r\n")
+    head, body = answer.split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 403")
+    assert "'\ufffd\ufffd'" in json.loads(body.decode())["error"]["message"]
 
 
 def raw(server, data):
@@ -118,3 +138,30 @@ def test_events_stream_from_where_one_left(server):
         data = next(line for line in lines if line.startswith("data: "))
     event = json.loads(data[6:])
     assert event["seq"] == 1 and "." in event["kind"]
+
+
+def test_many_events_at_once_arrive_whole(fresh):
+    """More of them than one piece of the stream holds, after a client was away."""
+    server = fresh()
+    teller = server.post("/api/v1/tokens", {"name": "\\" * 63, "role": "editor"}).json()["secret"]
+    yaml = (f"kind: pipeline\nname: {'p' * 128}\nsteps:\n"
+            "  - {name: wait, kind: run, command: [sleep, '60']}\n")
+    count = 220
+
+    def submit(_):
+        return server.post("/api/v1/runs", {"yaml": yaml}, token=teller).json()["id"]
+
+    with ThreadPoolExecutor(8) as pool:
+        runs = set(pool.map(submit, range(count)))
+    assert len(runs) == count
+    expected = 1
+    with server.get("/api/v1/events?after=0", stream=True) as answer:
+        for line in answer.iter_lines(decode_unicode=True):
+            if line.startswith("data: "):
+                event = json.loads(line[6:])
+                assert event["seq"] == expected
+                expected += 1
+                if event["kind"] == "run.submitted":
+                    runs.remove(event["data"]["run"])
+            if not runs:
+                break
