@@ -181,7 +181,7 @@ static int answer_log_now(struct request *rq, const char *path, int64_t tail, st
         at += n;
         if (!buf_ok(&rq->answer))
             return err_hint(err_set(err, E_TOOBIG, "the log is too long for one answer"), err,
-                            "ask for its end with ?tail=BYTES, or use ?follow=1");
+                            "ask for its end (tail), or follow it (follow)");
     }
 }
 

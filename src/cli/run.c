@@ -78,6 +78,8 @@ static int submit(struct cli *c, const char *file, const char *dir, str yaml, co
     CLEANUP(json_freep)
     json_t *body = json_pack("{s:s,s:o,s:O,s:O}", "file", file, "yaml", json_strn(yaml), "params",
                              params, "files", files);
+    if (!body)
+        return err_set(err, E_INVALID, "the file's name '%s' is not valid UTF-8", file);
     rc = cli_send(c, "POST", body, &answer, err, "/api/v1/runs");
     if (!rc)
         snprintf(ret_id, 33, "%s", json_s(answer, "id"));

@@ -152,6 +152,22 @@ static int check_step(struct cli *c, const char *run, const char *step, struct e
                 : err_hint(rc, err, "see its steps with: tenon runs show %s", run);
 }
 
+/* Also before it starts: an error is for standard error, in its own words. */
+static int check_log(struct cli *c, const char *path, struct err *err)
+{
+    struct http_answer answer = {0};
+    const struct http_call call = {.method = "HEAD",
+                                   .url = arena_printf(c->arena, "%s%s", c->url, path),
+                                   .token = c->token,
+                                   .body_fd = -1};
+    CLEANUP(json_freep) json_t *none = NULL;
+    int rc = http_do(&call, &answer, err);
+    if (!rc && answer.status != 200)
+        rc = cli_get(c, &none, err, "%s", path);
+    http_answer_free(&answer);
+    return rc;
+}
+
 int cmd_logs(struct cli *c, struct err *err)
 {
     enum { DAY_MS = 24 * 3600 * 1000, MINUTE_MS = 60000 };
@@ -165,12 +181,16 @@ int cmd_logs(struct cli *c, struct err *err)
     rc = rc ? rc : check_step(c, run, c->args[1], err);
     if (rc)
         return rc;
+    const char *path = arena_printf(
+        c->arena, "/api/v1/runs/%s/steps/%s/log?attempt=%lld&tail=%lld&follow=%d", run, c->args[1],
+        (long long)attempt, (long long)tail, follow);
+    rc = check_log(c, path, err);
+    if (rc)
+        return rc;
     struct http_answer answer = {0};
     const struct http_call call = {
         .method = "GET",
-        .url = arena_printf(c->arena,
-                            "%s/api/v1/runs/%s/steps/%s/log?attempt=%lld&tail=%lld&follow=%d",
-                            c->url, run, c->args[1], (long long)attempt, (long long)tail, follow),
+        .url = arena_printf(c->arena, "%s%s", c->url, path),
         .token = c->token,
         .body_fd = -1,
         .timeout_ms = follow ? DAY_MS : MINUTE_MS,

@@ -52,6 +52,15 @@ def test_wrong_usage_is_explained(server, arguments, says, hint):
     assert says in done.stderr and hint in done.stderr
 
 
+def test_a_file_name_that_is_not_text(server, binary, tmp_path):
+    path = os.fsencode(tmp_path) + b"/p\xff.yaml"
+    with open(path, "w") as f:
+        f.write(PIPELINE)
+    done = subprocess.run([os.fsencode(binary), b"run", path], capture_output=True,
+                          env={**os.environ, "TENON_URL": server.url, "TENON_TOKEN": server.token})
+    assert done.returncode == 2 and b"is not valid UTF-8" in done.stderr
+
+
 def test_no_server_says_how_to_start_one(binary, tmp_path):
     done = subprocess.run([binary, "status", "--data", tmp_path / "x"], capture_output=True, text=True)
     assert done.returncode == 5
@@ -104,6 +113,9 @@ def test_a_failed_step_shows_its_tail_and_exits_1(server, tmp_path):
     assert "clue" in done.stderr and "step 'a' failed" in done.stderr and "3" in done.stderr
     assert "clue" in server.cli("logs", "latest", "a").stdout
     assert "clue" in server.cli("logs", "latest", "a", "--follow").stdout
+    absent = server.cli("logs", "latest", "a", "--attempt", 7, check=False)
+    assert absent.returncode == 3 and absent.stdout == ""
+    assert "the step 'a' has no attempt 7" in absent.stderr
     says = fails(server, 3, "logs", "latest", "b")
     assert "no step 'b'" in says
 
