@@ -42,7 +42,8 @@ static const struct kind_key ingest_keys[] = {
 };
 
 static const struct kind_key sql_keys[] = {
-    {"inputs", ROLE_DATASETS_IN, OPTIONAL, NULL, "datasets, seen as tables: [a, b] or {t: a@3}"},
+    {"inputs", ROLE_DATASETS_IN, OPTIONAL, NULL,
+     "datasets, seen as tables: [a, b] or {t: a@3}; versions count from 0, as in Delta's log"},
     {"sql", ROLE_TEXT, OPTIONAL, NULL, "one SELECT (DuckDB)"},
     {"file", ROLE_FILE, OPTIONAL, NULL, "a file with it"},
     {"dataset", ROLE_DATASET_OUT, REQUIRED, NULL, "where the rows go"},
@@ -94,7 +95,8 @@ static const struct kind_key run_keys[] = {
     {"env", ROLE_MAP, OPTIONAL, NULL, "variables it gets"},
     {"inputs", ROLE_DATASETS_IN, OPTIONAL, NULL, "datasets it reads"},
     {"outputs", ROLE_DATASETS_OUT, OPTIONAL, NULL, "datasets it makes: {scores: scores.parquet}"},
-    {"artifacts", ROLE_VALUE, OPTIONAL, NULL, "files to keep: [report.html] or {model: m.onnx}"},
+    {"artifacts", ROLE_ARTIFACTS, OPTIONAL, NULL,
+     "files to keep: [report.html] or {model: m.onnx}"},
     {"files", ROLE_FILES, OPTIONAL, NULL, "local files it needs"},
     {"model", ROLE_STEP, OPTIONAL, "train|run", "a model it uses"},
     {NULL, 0, 0, NULL, NULL},

@@ -22,7 +22,8 @@ enum key_role {
     ROLE_DATASET_IN,   /* NAME or NAME@VERSION; waits for the steps that make it */
     ROLE_DATASETS_IN,  /* a list of them, or alias: NAME */
     ROLE_DATASET_OUT,  /* a name */
-    ROLE_DATASETS_OUT, /* a list of names, or NAME: file it is read from */
+    ROLE_DATASETS_OUT, /* NAME: file it is read from */
+    ROLE_ARTIFACTS,    /* files the step will write: a list, or NAME: file */
     ROLE_STEP,         /* STEP or STEP.ARTIFACT, of a kind in `choices`; waits for it */
     ROLE_STEPS,        /* the same, or a list of them */
     ROLE_MODEL_OUT,    /* the name a model is registered under */

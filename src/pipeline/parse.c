@@ -237,15 +237,34 @@ static int add_product(struct pipeline_spec *p, struct spec_name **list, const s
     return 0;
 }
 
+/* Files that are there only when the step has run; nobody should wait that long to hear of a path
+ * that cannot be. */
+static int check_written(const struct pipeline_spec *p, const struct ynode *n,
+                         const struct kind_key *key, struct err *err)
+{
+    int rc = check_length(p, n, key, err);
+    for (size_t i = 0; !rc && i < n->n; i++) {
+        const struct ynode *file = n->items[i];
+        if (!is_scalar(file))
+            return wrong_kind(p, file, key, "a file's path", err);
+        if (!spec_path(p->arena, file->text))
+            return err_hint(yaml_err(err, &p->doc, file,
+                                     "%s '%.*s' is not a file in the step's folder", key->name,
+                                     STR(file->text)),
+                            err, "paths are relative to where the command starts and stay below");
+    }
+    return rc;
+}
+
 static int add_products(struct pipeline_spec *p, struct spec_step *s, const struct ynode *n,
                         const struct kind_key *key, struct err *err)
 {
-    if (n->kind != Y_SEQ && n->kind != Y_MAP)
-        return wrong_kind(p, n, key, "a list of datasets, or a map of datasets to files", err);
-    int rc = check_length(p, n, key, err);
+    if (n->kind != Y_MAP)
+        return err_hint(wrong_kind(p, n, key, "a map of datasets to files", err), err,
+                        "write {scores: scores.parquet}");
+    int rc = check_written(p, n, key, err);
     for (size_t i = 0; !rc && i < n->n; i++)
-        rc = add_product(p, &s->makes, n->kind == Y_MAP ? n->keys[i] : n->items[i],
-                         "a dataset's name", err);
+        rc = add_product(p, &s->makes, n->keys[i], "a dataset's name", err);
     return rc;
 }
 
@@ -357,6 +376,10 @@ static int read_value(struct pipeline_spec *p, struct spec_step *s, const struct
     case ROLE_VALUE:
         return n->kind == Y_MAP || n->kind == Y_SEQ ? 0
                                                     : wrong_kind(p, n, key, "a map or a list", err);
+    case ROLE_ARTIFACTS:
+        return n->kind == Y_MAP || n->kind == Y_SEQ
+                   ? check_written(p, n, key, err)
+                   : wrong_kind(p, n, key, "a list of files, or a map of names to files", err);
     case ROLE_CHOICE:
         return check_choice(p, n, key, err);
     case ROLE_OPTIONS:

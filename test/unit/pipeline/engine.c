@@ -447,7 +447,7 @@ static void outputs_become_visible_with_the_success(void **state)
     struct house *h = *state;
     put_table_file(h, "one.parquet");
     id run = submit(h, "  - {name: a, kind: run, command: [result, '" RESULT "'],"
-                       " outputs: [scores]}\n"
+                       " outputs: {scores: s.parquet}}\n"
                        "  - {name: b, kind: run, command: [ok], inputs: {s: scores}}\n");
     CLEANUP(json_freep) json_t *j = await(h, &run);
     const json_t *a = step_of(j, "a");
@@ -485,9 +485,10 @@ static void a_full_disk_between_commit_and_row_repeats_nothing(void **state)
                              "\"source\":\"%s\"}]}",
                              source);
     CLEANUP(freep)
-    char *steps = xasprintf("  - {name: a, kind: run, command: [result, '%s'], outputs: [scores],"
-                            " retries: {count: 1, delay: 1ms}}\n",
-                            result);
+    char *steps =
+        xasprintf("  - {name: a, kind: run, command: [result, '%s'], outputs: {scores: s.parquet},"
+                  " retries: {count: 1, delay: 1ms}}\n",
+                  result);
     CLEANUP(freep) char *table = data_table_dir(h->dir, "default", "scores");
     CLEANUP(freep) char *first = xasprintf("%s/_delta_log/%020d.json", table, 0);
     CLEANUP(freep) char *second = xasprintf("%s/_delta_log/%020d.json", table, 1);
@@ -529,7 +530,7 @@ static void a_result_that_cannot_be_read_is_no_success(void **state)
 static void what_a_step_makes_must_be_declared(void **state)
 {
     struct house *h = *state;
-    id run = submit(h, "  - {name: a, kind: run, command: [ok], outputs: [scores]}\n"
+    id run = submit(h, "  - {name: a, kind: run, command: [ok], outputs: {scores: s.parquet}}\n"
                        "  - {name: b, kind: run, command: [result, '" RESULT "']}\n");
     CLEANUP(json_freep) json_t *j = await(h, &run);
     assert_non_null(strstr(json_s(json_object_get(step_of(j, "a"), "error"), "message"),
@@ -543,7 +544,7 @@ static void what_does_not_exist_is_refused_at_once(void **state)
     struct house *h = *state;
     put_table_file(h, "one.parquet");
     id run = submit(h, "  - {name: a, kind: run, command: [result, '" RESULT "'],"
-                       " outputs: [scores]}\n");
+                       " outputs: {scores: s.parquet}}\n");
     json_t *j = await(h, &run);
     json_freep(&j);
     refuses(h, "  - {name: a, kind: run, command: [ok], inputs: [scroes]}\n", "p.yaml:4:50",

@@ -231,6 +231,13 @@ static void references(void **state)
     equals(step_of(plan, 2), "with",
            "{\"model\":\"t.model\",\"metrics\":[\"e\",\"t\"],\"as\":\"m\"}");
     json_freep(&plan);
+    refuses("  - {name: a, kind: run, command: x, outputs: [d]}\n", "p.yaml:4:47", "d");
+    refuses("  - {name: a, kind: run, command: x, outputs: {d: ../d.csv}}\n", "p.yaml:4:51",
+            "stay below");
+    refuses("  - {name: a, kind: run, command: x, outputs: {d: [a]}}\n", "p.yaml:4:51", "path");
+    refuses("  - {name: a, kind: run, command: x, artifacts: [/etc/passwd]}\n", "p.yaml:4:50",
+            "step's folder");
+    refuses("  - {name: a, kind: run, command: x, artifacts: report}\n", "p.yaml:4:49", "list");
     refuses("  - {name: a, kind: run, command: x, inputs: [d, d@3]}\n", "p.yaml:4:50", "alias");
     refuses("  - {name: a, kind: run, command: x, inputs: [d@new]}\n", "p.yaml:4:47", "d@latest");
     refuses("  - {name: a, kind: run, command: x, inputs: ['d d']}\n", "p.yaml:4:48", "dataset");
