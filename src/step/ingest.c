@@ -275,6 +275,34 @@ static void note_bad_line(struct ingest *in, uint64_t number, const char *why)
     in->report.bad++;
 }
 
+/* Why a line is no row; NULL if it is one. A line of its own is always JSON's line 1. */
+static const char *line_fault(str line, struct err *why)
+{
+    CLEANUP(json_freep) json_t *j = NULL;
+    static const char place[] = "JSON, line 1, ";
+    if (!json_parse(line, &j, why) && !json_need_object(j, "the line", why))
+        return NULL;
+    return str_starts(str_from(why->msg), S("JSON, line 1, ")) ? why->msg + sizeof(place) - 1
+                                                               : why->msg;
+}
+
+/* DuckDB counts the lines of its own buffers; a person counts those of the file. */
+static int name_bad_line(struct ingest *in, str text, struct buf *sql, struct err *err)
+{
+    str line;
+    (void)sql;
+    for (uint64_t number = 1; text.n; number++) {
+        struct err why = {0};
+        str_cut(text, '\n', &line, &text);
+        const char *fault = str_trim(line).n ? line_fault(line, &why) : NULL;
+        if (fault)
+            return err_hint(
+                err_set(err, E_INVALID, "%s:%llu: %s", in->path, (unsigned long long)number, fault),
+                err, "mend the line, or leave such lines out with on_error: skip");
+    }
+    return 0;
+}
+
 /* on_error: skip. Asked to ignore errors, DuckDB makes a row of nulls of a line it cannot read; so
  * lines that are no objects are left out of a copy, counted and told. */
 static int keep_objects(struct ingest *in, str text, struct buf *sql, struct err *err)
@@ -285,13 +313,13 @@ static int keep_objects(struct ingest *in, str text, struct buf *sql, struct err
     (void)sql;
     int rc = open_copy(in, &fd, err);
     for (uint64_t number = 1; !rc && text.n; number++) {
-        CLEANUP(json_freep) json_t *j = NULL;
         struct err why = {0};
         str_cut(text, '\n', &line, &text);
         if (!str_trim(line).n)
             continue;
-        if (json_parse(line, &j, &why) || json_need_object(j, "the line", &why)) {
-            note_bad_line(in, number, why.msg);
+        const char *fault = line_fault(line, &why);
+        if (fault) {
+            note_bad_line(in, number, fault);
             continue;
         }
         buf_str(&kept, line);
@@ -383,14 +411,9 @@ static int plan_typed(struct ingest *in, struct duck *d, struct buf *sql, struct
         rc = put_casts(in, d, buf_cstr(&from), sql, err);
     buf_free(&from);
     buf_free(&file);
-    return rc && err ? err_wrap(err, "%s", in->path) : rc;
-}
-
-static int write_table(struct ingest *in, struct duck *d, const char *select, struct err *err)
-{
-    struct step_table *t = &in->table;
-    int rc = step_table_write(in->c, d, select, t, err);
-    if (!rc && t->rows == 0 && !t->schema)
+    if (rc && err)
+        err_wrap(err, "is the file of the format that its name tells?");
+    else if (!rc && t->rows == 0 && !t->schema)
         rc = err_hint(err_set(err, E_INVALID, "%s has no rows", in->path), err,
                       "a new dataset needs at least one row to tell its types from");
     if (rc)

@@ -134,7 +134,9 @@ def test_lines_that_are_no_json_are_left_out_and_told(server):
     assert server.get("/api/v1/datasets/told").json()["sample"] == [
         {"a": 1, "b": "x"}, {"a": 3, "b": "z"}]
     step = run_step(server, pipeline(skip.replace("skip", "fail")), {"t.jsonl": rows})
-    assert step["status"] == "failed", step
+    assert step["status"] == "failed" and "t.jsonl:3: " in step["error"]["message"], step
+    step = run_step(server, pipeline(skip.replace("told", "none")), {"t.jsonl": b"x\ny\n"})
+    assert step["status"] == "failed" and "no good rows: t.jsonl:1: " in step["error"]["message"]
 
 
 @pytest.mark.parametrize("name", ["good.csv", "t.csv"])
