@@ -207,7 +207,7 @@ LATE = "a,b\n" + "".join(f"{i},{i}\n" for i in range(50000)) + "50000,oops\n5000
     (b"a,b\n1,caf\xe9\n", "a.csv:2: the row is not UTF-8"),
     (b"PK\x03\x04\x00\x00\x00\x00", "a.csv is not text"),
     ("a,b\r1,2\r", "a carriage return stands without a line feed"),
-])
+], ids=lambda v: None if isinstance(v, str) and len(v) < 100 else "long or binary")
 def test_bad_csv_names_the_place(lake, text, says):
     error = lake.ingest_error("a.csv", text)
     assert says in error["message"]

@@ -369,11 +369,13 @@ int dial(const struct server *s)
     return fd;
 }
 
+/* A socket with a timeout says EINTR for kernel work of its process as well (newer libuv's io_uring),
+ * without any signal: hence TEMP_FAILURE_RETRY below. */
 void say_n(int fd, const void *p, size_t n)
 {
     const char *at = p;
     while (n) {
-        ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
+        ssize_t sent = TEMP_FAILURE_RETRY(send(fd, at, n, MSG_NOSIGNAL));
         if (sent <= 0)
             fail_msg("the server does not take more: %s", strerror(errno));
         at += sent;
@@ -389,7 +391,7 @@ void say(int fd, const char *text)
 static char hear_byte(int fd)
 {
     char c = 0;
-    ssize_t n = recv(fd, &c, 1, 0);
+    ssize_t n = TEMP_FAILURE_RETRY(recv(fd, &c, 1, 0));
     if (n != 1)
         fail_msg("the server %s", n == 0 ? "closed" : "says nothing");
     return c;
@@ -436,7 +438,7 @@ static void hear_n(int fd, struct answer *a, size_t n)
 {
     a->body = xrealloc(a->body, a->n + n + 1);
     for (size_t end = a->n + n; a->n < end;) {
-        ssize_t got = recv(fd, a->body + a->n, end - a->n, 0);
+        ssize_t got = TEMP_FAILURE_RETRY(recv(fd, a->body + a->n, end - a->n, 0));
         if (got <= 0)
             fail_msg("the body broke off after %zu bytes", a->n);
         a->n += (size_t)got;
@@ -476,7 +478,7 @@ void answer_free(struct answer *a)
 bool heard_end(int fd)
 {
     char c;
-    ssize_t n = recv(fd, &c, 1, 0);
+    ssize_t n = TEMP_FAILURE_RETRY(recv(fd, &c, 1, 0));
     if (n < 0 && errno == EAGAIN)
         fail_msg("the server keeps the connection");
     return n <= 0;
