@@ -412,7 +412,20 @@ static int plan_typed(struct ingest *in, struct duck *d, struct buf *sql, struct
     buf_free(&from);
     buf_free(&file);
     if (rc && err)
-        err_wrap(err, "is the file of the format that its name tells?");
+        err_wrap(err, "%s", in->path);
+    if (rc == E_INVALID && in->format == JSON && in->lines)
+        map_text(in, name_bad_line, sql, err); /* says more, if it finds one */
+    return rc;
+}
+
+static int write_table(struct ingest *in, struct duck *d, const char *select, struct err *err)
+{
+    struct step_table *t = &in->table;
+    int rc = step_table_write(in->c, d, select, t, err);
+    if (!rc && t->rows == 0 && !t->schema && in->report.bad)
+        rc = err_hint(
+            err_set(err, E_INVALID, "%s has no good rows: %s", in->path, in->report.shown[0]), err,
+            "is the file of the format that its name tells?");
     else if (!rc && t->rows == 0 && !t->schema)
         rc = err_hint(err_set(err, E_INVALID, "%s has no rows", in->path), err,
                       "a new dataset needs at least one row to tell its types from");
