@@ -29,11 +29,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
     API_THREADS = 16,
     API_QUEUE = 1024,
+    DESCRIPTORS = 65536,
     DRAIN_MS = 10000,
     LINK_MS = 30 * 60 * 1000,
     ATTEMPT_TOKEN_MS = 24 * 3600 * 1000,
@@ -203,6 +205,16 @@ static int wait_for_signal(const sigset_t *set)
     return 0;
 }
 
+/* The usual 1,024 descriptors are for programs that use select(); connections want more. */
+static void raise_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur >= DESCRIPTORS)
+        return;
+    files.rlim_cur = MIN(files.rlim_max, (rlim_t)DESCRIPTORS);
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int up(const struct up_options *o, struct err *err)
 {
     int64_t began = clock_mono_ns();
@@ -214,6 +226,7 @@ static int up(const struct up_options *o, struct err *err)
     sigaddset(&stop, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptors();
     struct server s = {.binary = spawn_self()};
     int rc = open_data_dir(&s, o->data_dir, err);
     rc = rc ? rc : open_rooms(&s, err);

@@ -17,6 +17,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -308,6 +309,17 @@ static void init_loops(struct net *n)
     }
 }
 
+/* A connection is a descriptor, and so are the database, logs and files on their way out: clients
+ * may take half of what the process has, so that nobody's idle connections stop the store. */
+static unsigned connections_default(void)
+{
+    enum { MOST = 20 * 1000, FEWEST = 32 };
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur / 2 >= MOST)
+        return MOST;
+    return (unsigned)MAX(files.rlim_cur / 2, (rlim_t)FEWEST);
+}
+
 static void set_defaults(struct net_config *c)
 {
     c->header_max = c->header_max ? MIN(c->header_max, (size_t)64 << 10) : (size_t)32 << 10;
@@ -315,7 +327,7 @@ static void set_defaults(struct net_config *c)
     c->body_ms = c->body_ms ? c->body_ms : 30 * 1000;
     c->idle_ms = c->idle_ms ? c->idle_ms : 75 * 1000;
     c->write_ms = c->write_ms ? c->write_ms : 30 * 1000;
-    c->connections_max = c->connections_max ? c->connections_max : 20 * 1000;
+    c->connections_max = c->connections_max ? c->connections_max : connections_default();
 }
 
 static void close_handles(struct net_loop *nl)

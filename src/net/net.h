@@ -151,8 +151,8 @@ struct net_config {
     unsigned body_ms;      /* longest gap between two pieces of a body; 0 = 30 s */
     unsigned idle_ms;      /* keep-alive without a request; 0 = 75 s */
     unsigned write_ms;     /* a client that takes nothing for so long is gone; 0 = 30 s */
-    /* Over all loops; 0 = 20,000. Above it only FAST routes with PERM_NONE are still answered: the
-     * lane that health takes. */
+    /* Over all loops; 0 = 20,000, or half of the descriptors if that is less. Above it only FAST
+     * routes with PERM_NONE are still answered: the lane that health takes. */
     unsigned connections_max;
     const char *const *extra_hosts; /* further Host names that are ours; NULL-terminated or NULL */
 };

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks that worked on others, tried on our doors. Numbers are rows of the regression list."""
 import socket
+import subprocess
+import time
 
 import pytest
+import requests
 
 DIGEST, RUN = "0" * 64, "0" * 32
 
@@ -91,3 +94,41 @@ def test_no_header_and_no_log_line_is_forged(server):  # 45
     assert status == 200 and "forged" not in head
     added = server.log.read_text().splitlines()[before:]
     assert not [line for line in added if "server_ready" in line or "Set-Cookie" in line]
+
+
+def test_idle_connections_do_not_take_the_files_of_the_store(binary, tmp_path):
+    """With 256 descriptors in all, 400 clients that say nothing; who was here before still works."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url, idle = f"http://127.0.0.1:{port}", []
+    with open(tmp_path / "log", "w") as log:
+        up = subprocess.Popen(["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", binary, "up", "--data",
+                               tmp_path / "d", "--listen", f"127.0.0.1:{port}"],
+                              stdout=log, stderr=log)
+    try:
+        client = requests.Session()
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                client.get(url + "/healthz", timeout=5)
+                break
+            except requests.ConnectionError:
+                assert time.monotonic() < deadline and up.poll() is None
+                time.sleep(0.05)
+        token = (tmp_path / "d/owner.token").read_text().strip()
+        client.headers["Authorization"] = f"Bearer {token}"
+        assert client.get(url + "/api/v1/status", timeout=20).status_code == 200
+        for _ in range(400):
+            idle.append(socket.create_connection(("127.0.0.1", port), timeout=20))
+        for i in range(20):
+            made = client.post(url + "/api/v1/blobs", data=b"%d" % i, timeout=20)
+            assert made.status_code == 201, made.text
+            got = client.get(f"{url}/api/v1/blobs/{made.json()['digest']}", timeout=20)
+            assert got.content == b"%d" % i
+            assert client.post(url + "/api/v1/tokens", json={"name": "t"}, timeout=20).status_code == 201
+    finally:
+        for s in idle:
+            s.close()
+        up.terminate()
+        up.wait(30)
