@@ -274,9 +274,19 @@ void set_rows(const struct contract *c, struct batch *b, int64_t n)
     }
 }
 
+/* Four times the largest body and some: dense rows fit always, while a body full of empty rows for
+ * a model that can miss its columns does not grow a hundredfold. */
+enum { ROOM_MAX = 512 << 20 };
+
 int room_for(const struct contract *c, struct batch *b, size_t n, struct err *err)
 {
     int rc = 0;
+    size_t row = 0;
+    for (size_t i = 0; i < c->column_n; i++)
+        row += c->columns[i].width * datatype_size(c->columns[i].type);
+    if (n > ROOM_MAX / row)
+        return err_hint(err_set(err, E_TOOBIG, "the rows need more than %d MB", ROOM_MAX >> 20),
+                        err, "send fewer of them in one request");
     for (size_t i = 0; !rc && i < c->column_n; i++)
         rc = batch_room(b, i, n * c->columns[i].width, err);
     return rc;

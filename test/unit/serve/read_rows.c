@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include "serve/read_int.h"
+
 #define MIXED                                                                                      \
     "{\"inputs\":[{\"name\":\"city\",\"optional\":true},{\"name\":\"x\"}],\"target\":\"late\"}"
 #define TWO "{\"predictions\":[{\"late\":\"high\",\"score\":21.5},{\"late\":\"low\",\"score\":2}]}"
@@ -128,6 +130,18 @@ static void many_rows_grow_the_columns(UNUSED void **state)
     desk_close(&d);
 }
 
+static void rows_that_would_fill_the_memory_are_refused(UNUSED void **state)
+{
+    struct desk d;
+    struct err err = {0};
+    desk_open(&d, "mixed", MIXED);
+    assert_int_equal(room_for(d.c, d.b, 1000, &err), 0);
+    assert_int_equal(room_for(d.c, d.b, (size_t)100 << 20, &err), E_TOOBIG);
+    assert_string_equal(err.msg, "the rows need more than 512 MB");
+    assert_int_equal(room_for(d.c, d.b, SIZE_MAX, &err), E_TOOBIG);
+    desk_close(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +150,7 @@ int main(void)
         cmocka_unit_test(booleans_pass_where_the_column_is_one),
         cmocka_unit_test(wide_columns_and_lone_ones),
         cmocka_unit_test(many_rows_grow_the_columns),
+        cmocka_unit_test(rows_that_would_fill_the_memory_are_refused),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }
