@@ -15,7 +15,7 @@
  * First start writes the owner's token to DATA/owner.token (0600) and a one-time console link
  * valid for 30 minutes; redeeming it makes a session (a token of kind "session", 12 hours) that
  * travels in an HttpOnly, SameSite=Strict cookie. A link works once; `tenon token link` makes more.
- * Steps get a token of their own for the time of their attempt (kind "attempt").
+ * Steps get a token of their own (kind "attempt") that its time ends, whatever becomes of the step.
  *
  * A credential has one place: API and attempt tokens come as bearer, sessions only in the cookie
  * "tenon_session", links only to be redeemed. A wrong bearer is refused; a stale cookie makes the

@@ -6,7 +6,7 @@
  * retired (loops_retire), not freed, when another takes its place. The hash is libcrypto's plain
  * one, deprecated or not: its newer interface allocates and takes references on each use.
  *
- * A wrong bearer token is refused even where nobody would have asked for one. A stale cookie only
+ * A wrong bearer token is an error, which net lets pass only where anyone may call. A stale cookie
  * makes the caller nobody: browsers keep sending it, and the page that signs in must still load.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED

@@ -181,9 +181,9 @@ int cmd_logs(struct cli *c, struct err *err)
     rc = rc ? rc : check_step(c, run, c->args[1], err);
     if (rc)
         return rc;
-    const char *path = arena_printf(
-        c->arena, "/api/v1/runs/%s/steps/%s/log?attempt=%lld&tail=%lld&follow=%d", run, c->args[1],
-        (long long)attempt, (long long)tail, follow);
+    const char *path =
+        arena_printf(c->arena, "/api/v1/runs/%s/steps/%s/log?attempt=%lld&tail=%lld&follow=%d", run,
+                     c->args[1], (long long)attempt, (long long)tail, follow);
     rc = check_log(c, path, err);
     if (rc)
         return rc;

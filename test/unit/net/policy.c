@@ -168,8 +168,9 @@ static void errors_have_our_shape_or_the_doors(void **state)
            "{\"error\":{\"code\":\"conflict\",\"message\":\"no \\\"luck\\\"\",\"hint\":\"try "
            "harder\"}}");
     expect(server, GET("/fail/fast"), 409, "\"hint\":\"try harder\"");
-    expect(server, GET("/unpackable"), 500, "\"code\":\"internal\",\"message\":\"the answer to "
-                                            "/unpackable cannot be written as JSON\"");
+    expect(server, GET("/unpackable"), 500,
+           "\"code\":\"internal\",\"message\":\"the answer to "
+           "/unpackable cannot be written as JSON\"");
     expect(server, GET("/unpackable/fast"), 500, "cannot be written as JSON");
     expect(server, GET("/fail/shape"), 409, "{\"error\":\"no \"luck\"\"}");
     expect(server, "POST /secret HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", 401,
