@@ -275,7 +275,7 @@ def test_declared_types(lake):
 @pytest.mark.parametrize("name, content, says", [
     ("a.parquet", b"hello, this is no parquet", "a.parquet: "),
     ("a.parquet", b"", "a.parquet is empty"),
-    ("a.jsonl", '{"a": 1}\n{"a": \n', "line 3"),
+    ("a.jsonl", '{"a": 1}\n{"a": \n', "a.jsonl:2: "),
     ("a.jsonl", "", "a.jsonl is empty"),
     ("a.xlsx", b"PK", "cannot read the format 'xlsx'"),
     ("a.parquet", pa.table({"a": [1], "A": [2]}), "the name of 'A' but for case"),
