@@ -110,9 +110,12 @@ static void on_closed(uv_handle_t *h)
     conn_release(h->data);
 }
 
+/* A loop that ends without draining closes the handle itself and then cancels what was being
+ * written, which brings us here again; net_free frees what such a loop leaves. */
 static void tcp_close(struct conn *c)
 {
-    uv_close((uv_handle_t *)&c->tcp, on_closed);
+    if (!uv_is_closing((uv_handle_t *)&c->tcp))
+        uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
 const struct transport transport_tcp = {
