@@ -284,7 +284,7 @@ int room_for(const struct contract *c, struct batch *b, size_t n, struct err *er
     size_t row = 0;
     for (size_t i = 0; i < c->column_n; i++)
         row += c->columns[i].width * datatype_size(c->columns[i].type);
-    if (n > ROOM_MAX / row)
+    if (n > ROOM_MAX / MAX(row, (size_t)1))
         return err_hint(err_set(err, E_TOOBIG, "the rows need more than %d MB", ROOM_MAX >> 20),
                         err, "send fewer of them in one request");
     for (size_t i = 0; !rc && i < c->column_n; i++)
