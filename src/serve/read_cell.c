@@ -274,8 +274,8 @@ void set_rows(const struct contract *c, struct batch *b, int64_t n)
     }
 }
 
-/* Four times the largest body and some: dense rows fit always, while a body full of empty rows for
- * a model that can miss its columns does not grow a hundredfold. */
+/* Eight times the largest body: rows with their values in them always fit, while a body full of
+ * empty rows for a model that can miss its columns does not grow a hundredfold. */
 enum { ROOM_MAX = 512 << 20 };
 
 int room_for(const struct contract *c, struct batch *b, size_t n, struct err *err)
