@@ -57,6 +57,25 @@ def test_retries_are_counted_and_said(server, tmp_path):
     assert [a["status"] for a in step["attempts"]] == ["failed", "failed", "succeeded"]
 
 
+def test_a_followed_log_ends_with_its_attempt(server, tmp_path):
+    go = tmp_path / "go"
+    script = (f"if mkdir {tmp_path}/one; then echo first; while ! test -e {go}; do sleep 0.1; done; "
+              "exit 1; else echo second; sleep 600; fi")
+    run = server.submit(shell(script, "    retries: {count: 1, delay: 1ms}\n"))
+    while server.get(f"/api/v1/runs/{run}").json()["steps"][0]["status"] != "running":
+        time.sleep(0.05)
+    with server.get(f"/api/v1/runs/{run}/steps/s/log?follow=1", stream=True) as log:
+        pieces = log.iter_content(None)
+        heard = next(pieces)
+        go.touch()
+        heard += b"".join(pieces)
+    assert heard.startswith(b"first\n") and b"second" not in heard
+    step = server.get(f"/api/v1/runs/{run}").json()["steps"][0]
+    assert step["attempts"][0]["status"] == "failed"
+    assert server.post(f"/api/v1/runs/{run}/cancel").status_code == 200
+    assert server.wait_run(run, 60)["status"] == "cancelled"
+
+
 def test_cancel_ends_a_run(server):
     run = server.submit(shell("sleep 600"))
     while server.get(f"/api/v1/runs/{run}").json()["steps"][0]["status"] != "running":
