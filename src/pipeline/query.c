@@ -352,7 +352,7 @@ int run_counts(struct tx *tx, const char *project, json_t **ret, struct err *err
                     "SELECT (SELECT count(*) FROM runs WHERE project = $1),"
                     " (SELECT count(*) FROM runs WHERE project = $1 AND status = 'running'),"
                     " (SELECT count(*) FROM attempts WHERE project = $1"
-                    "  AND status IN ('starting', 'running'))",
+                    "  AND status = 'running')",
                     "s", project);
     if (!rc)
         *ret =
