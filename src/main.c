@@ -73,6 +73,12 @@ static int attempt_token(void *ctx, const char *project, char ret[64], struct er
     return access_token_create(s->access, &spec, token_id, ret, err);
 }
 
+static int attempt_over(void *ctx, const char *token, struct err *err)
+{
+    struct server *s = ctx;
+    return access_token_revoke_secret(s->access, str_from(token), err);
+}
+
 static void wake_streams(void *ctx, int64_t last_seq)
 {
     struct server *s = ctx;
@@ -110,6 +116,7 @@ static int open_rooms(struct server *s, struct err *err)
                                          .data_dir = s->data_dir,
                                          .binary = s->binary,
                                          .attempt_token = attempt_token,
+                                         .attempt_over = attempt_over,
                                          .ctx = s};
     return engine_start(&engine, &s->engine, err);
 }

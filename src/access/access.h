@@ -55,6 +55,8 @@ int access_token_create(struct access *a, const struct token_spec *spec, char re
                         char ret_secret[TOKEN_MAX], struct err *err);
 /* Refused by every loop from its next callback on. E_NOTFOUND. Also ends sessions and links. */
 int access_token_revoke(struct access *a, const char *id, struct err *err);
+/* The same by its secret; 0 if no live token has it (any more). */
+int access_token_revoke_secret(struct access *a, str secret, struct err *err);
 /* Array of {id,name,project,role,kind,created_at,expires_at (null = never)}, oldest first; never a
  * secret or its hash. */
 int access_token_list(struct access *a, json_t **ret, struct err *err);

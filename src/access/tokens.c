@@ -242,6 +242,20 @@ int access_token_revoke(struct access *a, const char *token_id, struct err *err)
     return rc;
 }
 
+int access_token_revoke_secret(struct access *a, str secret, struct err *err)
+{
+    uint8_t hash[HASH_SIZE];
+    char token_id[33] = "";
+    access_hash(secret, hash);
+    pthread_mutex_lock(&a->change);
+    vec_each (&a->live, it) {
+        if (CRYPTO_memcmp(it->hash, hash, sizeof(hash)) == 0)
+            memcpy(token_id, it->who.id, sizeof(token_id));
+    }
+    pthread_mutex_unlock(&a->change);
+    return token_id[0] ? access_token_revoke(a, token_id, err) : 0;
+}
+
 static int list(struct tx *tx, void *arg, struct err *err)
 {
     json_t *array = arg;

@@ -362,11 +362,22 @@ static bool judge(struct outcome *o, enum attempt_outcome *ret)
     return err.code != E_READONLY && !(o->published && passing(err.code));
 }
 
+/* Before anything is judged: a server killed here finishes the attempt again, this first. */
+static void end_token(const struct job *j)
+{
+    CLEANUP(json_freep) json_t *attempt = read_json(j->dir, "attempt.json");
+    const char *token = json_s(attempt, "token");
+    struct err err = {0};
+    if (token[0] && j->config->attempt_over && j->config->attempt_over(j->config->ctx, token, &err))
+        log_warn("token_not_revoked", "attempt=%s error=\"%s\"", j->dir, err.msg);
+}
+
 void finish_job(void *job)
 {
     struct job *j = job;
     struct outcome o = {.job = j, .finish.exit = j->exit};
     struct message m = {.kind = MSG_FINISHED, .dir = xstrdup(j->dir)};
+    end_token(j);
     bool known = judge(&o, &m.outcome);
     m.finish = o.finish;
     json_decref(o.result);

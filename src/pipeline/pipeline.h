@@ -58,6 +58,8 @@ struct engine_config {
     unsigned slots; /* 0 = cores */
     /* A short-lived token for an attempt's own calls to the server; ret is "" if none is wanted. */
     int (*attempt_token)(void *ctx, const char *project, char ret[64], struct err *err);
+    /* The attempt is over: its token must open nothing any more. May come twice for one token. */
+    int (*attempt_over)(void *ctx, const char *token, struct err *err);
     void *ctx;
 };
 

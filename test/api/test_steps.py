@@ -191,3 +191,13 @@ def test_sql_reaches_nothing_but_its_inputs(server):
         step = server.wait_run(answer.json()["id"])["steps"][0]
         assert step["status"] == "failed", step
     assert server.get("/api/v1/datasets/stolen").status_code == 404
+
+
+def test_an_attempts_token_opens_nothing_once_it_is_over(server):
+    step = run_step(server, shell("tenon status > /dev/null && echo token=$TENON_TOKEN"))
+    assert step["status"] == "succeeded", step
+    run = server.get("/api/v1/runs?limit=1").json()["runs"][0]["id"]
+    token = server.get(f"/api/v1/runs/{run}/steps/s/log").text.split("token=")[1].split()[0]
+    assert server.get("/api/v1/status", token=token).status_code == 401
+    kinds = {t["kind"] for t in server.get("/api/v1/tokens").json()["tokens"]}
+    assert "attempt" not in kinds
