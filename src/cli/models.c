@@ -73,6 +73,16 @@ static void print_signature(const struct cli *c, const json_t *signature)
     }
 }
 
+/* Six digits are what a person compares; -o json has them all. */
+static void print_fact(const char *key, const json_t *value)
+{
+    CLEANUP(freep) char *text = json_is_string(value) ? NULL : json_text(value);
+    if (json_is_real(value))
+        printf("  %-24s %.6g\n", key, json_real_value(value));
+    else
+        printf("  %-24s %s\n", key, text ? text : json_string_value(value));
+}
+
 static void print_numbers(const struct cli *c, const char *title, json_t *object)
 {
     const char *key;
@@ -81,11 +91,8 @@ static void print_numbers(const struct cli *c, const char *title, json_t *object
         return;
     printf("\n%s%s%s\n", paint(c, DIM), title, unpaint(c));
     json_object_foreach (object, key, value) {
-        if (json_is_array(value))
-            continue;
-        CLEANUP(freep)
-        char *text = json_is_string(value) ? xstrdup(json_string_value(value)) : json_text(value);
-        printf("  %-24s %s\n", key, text);
+        if (!json_is_array(value))
+            print_fact(key, value);
     }
 }
 
@@ -103,8 +110,8 @@ static int show_version(struct cli *c, const char *name, const char *ref, struct
     size_t i;
     json_t *d;
     json_array_foreach (json_object_get(j, "datasets"), i, d) {
-        printf("%s    %s version %lld\n", i ? "    " : "data", json_s(d, "name"),
-               (long long)json_i(d, "version"));
+        printf("%s    %s version %lld (%s)\n", i ? "    " : "data", json_s(d, "name"),
+               (long long)json_i(d, "version"), json_s(d, "role"));
     }
     print_numbers(c, "metrics", json_object_get(j, "metrics"));
     print_numbers(c, "parameters", json_object_get(j, "params"));

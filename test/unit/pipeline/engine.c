@@ -416,6 +416,8 @@ static void slots_are_kept_and_waiting_is_explained(void **state)
     is(step_of(before, "c"), "why", "2 of 2 slots busy");
     is(step_of(before, "d"), "why", "waits for a, c");
     pthread_mutex_lock(&W.mutex);
+    while (W.running < 2) /* a row says running before its process has been started */
+        pthread_cond_wait(&W.wake, &W.mutex);
     W.hold = false;
     pthread_cond_broadcast(&W.wake);
     pthread_mutex_unlock(&W.mutex);
