@@ -364,11 +364,12 @@ static void *put_one(void *arg)
     return NULL;
 }
 
-static _Atomic bool hold;
+static _Atomic bool hold, holding;
 
 static int wait_for_the_others(struct tx *tx, void *arg, struct err *err)
 {
     (void)tx, (void)arg, (void)err;
+    holding = true;
     while (hold)
         usleep(1000);
     return 0;
@@ -388,7 +389,10 @@ static void only_what_does_not_fit_is_refused(struct fixture *f, size_t size)
     pthread_t holder, threads[CROWD];
     struct crowded crowd[CROWD];
     hold = true;
+    holding = false;
     assert_int_equal(pthread_create(&holder, NULL, hold_main, f), 0);
+    while (!holding) /* nobody may come before */
+        usleep(1000);
     for (int i = 0; i < CROWD; i++) {
         crowd[i] = (struct crowded){.f = f, .size = i == BIG ? size : 10, .rc = -1};
         snprintf(crowd[i].name, sizeof(crowd[i].name), "c%d", i);
