@@ -4,6 +4,8 @@
  */
 #include "cli/cli_int.h"
 
+#include "pipeline/pipeline.h"
+
 #include <string.h>
 
 static const struct option up_options[] = {
@@ -95,6 +97,7 @@ static void help_all(const struct cli *c)
     printf("\nEverywhere: -o json  prints what the API answered\n"
            "            --url URL, --data DIR  which server ($TENON_URL and $TENON_TOKEN,\n"
            "            else the one that runs on the data directory)\n"
+           "A pipeline's file is explained by: tenon help pipeline\n"
            "Start with: tenon up\n");
 }
 
@@ -128,6 +131,16 @@ static bool help_group(const struct cli *c, str noun)
     return any;
 }
 
+static int help_pipeline(struct err *err)
+{
+    enum { TEXT_MAX = 1 << 16 };
+    struct buf text = BUF(TEXT_MAX);
+    pipeline_describe(&text);
+    bool whole = buf_ok(&text) && fwrite(text.p, 1, text.n, stdout) == text.n;
+    buf_free(&text);
+    return whole ? 0 : err_set(err, E_IO, "the text could not be written");
+}
+
 int cmd_help(struct cli *c, struct err *err)
 {
     if (!c->n_args) {
@@ -136,6 +149,8 @@ int cmd_help(struct cli *c, struct err *err)
     }
     const char *name =
         c->n_args == 2 ? arena_printf(c->arena, "%s %s", c->args[0], c->args[1]) : c->args[0];
+    if (strcmp(name, "pipeline") == 0)
+        return help_pipeline(err);
     if (help_group(c, str_from(name)))
         return 0;
     return err_hint(err_set(err, E_INVALID, "no command '%s'", name), err, "see: tenon help");

@@ -32,6 +32,9 @@ def test_help_and_version_need_no_server(binary, tmp_path):
                       ["completion", "fish"]):
         done = subprocess.run([binary, *arguments], capture_output=True, text=True, env=env)
         assert done.returncode == 0 and done.stdout and not done.stderr, arguments
+    told = subprocess.run([binary, "help", "pipeline"], capture_output=True, text=True, env=env).stdout
+    assert all(f"{kind}" in told for kind in (
+        "ingest", "sql", "train", "evaluate", "register", "deploy", "run", "retries", "on_error"))
     bash = subprocess.run([binary, "completion", "bash"], capture_output=True, text=True).stdout
     assert subprocess.run(["bash", "-n"], input=bash, text=True).returncode == 0
 
