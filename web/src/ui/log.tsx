@@ -62,8 +62,8 @@ export function LogView({ run, step, attempt, ended }: { run: string; step: stri
     });
 
     const onScroll = () => {
-        const el = box.current!;
-        setSticky(el.scrollHeight - el.scrollTop - el.clientHeight < 24);
+        const el = box.current; // a scroll may be told of after the panel has gone
+        if (el) setSticky(el.scrollHeight - el.scrollTop - el.clientHeight < 24);
     };
     const { lines, partial, dropped } = log.current;
     const empty = !lines.length && !partial;
